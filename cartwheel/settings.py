@@ -1,0 +1,74 @@
+"""Every setting of the platform, in one place.
+
+A setting is read from the environment (`CARTWHEEL_<NAME>`), else from `.local/cartwheel.env`, which
+`cartwheel up` writes on first start for the embedded services. To use your own PostgreSQL, Redis, S3 or
+Spark, set its variable: nothing else changes.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LOCAL_DIR = Path(os.environ.get("CARTWHEEL_LOCAL_DIR", PROJECT_ROOT / ".local")).resolve()
+LOCAL_ENV_FILE = LOCAL_DIR / "cartwheel.env"
+
+
+class Settings(BaseSettings):
+    """Endpoints first, then what the pipeline does; units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="CARTWHEEL_", env_file=LOCAL_ENV_FILE, extra="ignore")
+
+    # Where the parts are
+    postgres_dsn: str = Field(description="Warehouse and releases, as the owner of the schemas.")
+    api_postgres_dsn: str = Field(description="The same database as the API's role: reads `serving` only.")
+    redis_url: str = Field(description="Online store: Redis or Valkey.")
+    s3_endpoint_url: str | None = Field(None, description="Empty for Amazon S3.")
+    s3_access_key_id: str | None = Field(None, description="Empty to use the machine's own AWS credentials.")
+    s3_secret_access_key: str | None = None
+    s3_region: str = "us-east-1"
+    landing_bucket: str = Field("landing", description="Where the shop drops its files.")
+    lake_bucket: str = Field("lake", description="Parquet, partitioned by date.")
+    lake_uri: str = Field(description="The lake as Spark sees it: file:///… or s3a://bucket.")
+    spark_master: str = "local[*]"
+    spark_conf: dict[str, str] = Field(default_factory=dict, description="Further Spark settings, as JSON.")
+    spark_driver_memory: str = "3g"
+    airflow_url: str
+    airflow_user: str = "admin"
+    airflow_password: str
+    mlflow_url: str
+    api_url: str
+
+    # What the pipeline does
+    daily_cron: str = Field("0 3 * * *", description="When `ingest_events` runs for the day that ended (UTC).")
+    max_rejected_share: float = Field(0.05, description="A file with a larger share of rejected rows fails the gate.")
+    min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
+    train_every_days: int = Field(7, description="Age of the champion, in days, at which `train_ranker` trains again.")
+    label_window_days: int = Field(28, description="Length of the windows that training labels come from.")
+    list_size: int = Field(50, description="Items per list of a release.")
+    releases_kept: int = Field(3, description="Releases that stay loaded in both stores.")
+    diversity_weight: float = Field(0.0, ge=0, le=1, description="Share of a score given up for category diversity.")
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        SystemExit: a required setting is missing; the message names it and says what to do.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"CARTWHEEL_{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].lower()}"
+            for problem in error.errors()
+        )
+        raise SystemExit(
+            f"cartwheel: {problems}. Run `cartwheel up` for the embedded services, or set it in the environment."
+        ) from None

@@ -1,0 +1,16 @@
+-- The warehouse's schemas and who may read them. Every statement can be run again.
+
+create schema if not exists raw;
+create schema if not exists staging;
+create schema if not exists intermediate;
+create schema if not exists marts;
+create schema if not exists serving;
+create schema if not exists ops;
+
+grant usage on schema marts to analyst;
+grant select on all tables in schema marts to analyst;
+alter default privileges in schema marts grant select on tables to analyst;
+
+grant usage on schema serving to cartwheel_api;
+grant select on all tables in schema serving to cartwheel_api;
+alter default privileges in schema serving grant select on tables to cartwheel_api;
