@@ -1,0 +1,48 @@
+{#- The date being built, as SQL: the var `partition_date`, else the latest date that has been loaded. -#}
+{% macro partition_date() -%}
+    {%- if var('partition_date', none) -%}
+        {#- Goes through a date: anything else in the var is an error here, not a piece of SQL. -#}
+        date '{{ modules.datetime.date.fromisoformat(var("partition_date") | string) }}'
+    {%- else -%}
+        (select max(business_date) from {{ source('ops', 'loaded_files') }})
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Whether a row's date is to be built now: on a first build everything known, later only the dates that
+    changed. The dates are written out, so that PostgreSQL reads their partitions alone. -#}
+{% macro is_to_be_built(date_column) -%}
+    {%- if is_incremental() -%}
+        {{ date_column }} in ({{ dates_to_build() }})
+    {%- else -%}
+        {{ is_known(date_column) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Whether a row's date is part of what the warehouse holds when this build is done: no later date counts. -#}
+{% macro is_known(date_column) -%}
+    {{ date_column }} <= (select max(known_until) from {{ ref('int_dates_to_build') }})
+{%- endmacro %}
+
+
+{#- The dates of `int_dates_to_build`, as a list of SQL literals. -#}
+{% macro dates_to_build() -%}
+    {%- set query -%}
+        select business_date from {{ ref('int_dates_to_build') }} order by business_date
+    {%- endset -%}
+    {%- set dates = run_query(query).columns[0].values() if execute else [] -%}
+    {%- for day in dates -%} date '{{ day }}'{{ ', ' if not loop.last }} {%- else -%} null::date {%- endfor -%}
+{%- endmacro %}
+
+
+{#- Incremental strategy `replace_dates`: the dates being built are emptied and filled again, in one transaction.
+    Unlike delete+insert it also empties a date whose rows have all vanished. The date column is `unique_key`. -#}
+{% macro get_incremental_replace_dates_sql(arg_dict) -%}
+    {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) -%}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ arg_dict["unique_key"] }} in ({{ dates_to_build() }});
+
+    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+{%- endmacro %}

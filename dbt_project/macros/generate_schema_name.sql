@@ -1,0 +1,4 @@
+{#- A model lands in exactly the schema it is configured with: never `<target>_<schema>`. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ (custom_schema_name or target.schema) | trim }}
+{%- endmacro %}
