@@ -53,7 +53,7 @@ def ingest(day: date) -> IngestReport:
         raise NothingLandedError(f"no interactions have landed for {day}: expected interactions/{day}.csv.gz or the like")
     report, started = IngestReport(), time.monotonic()
     with warehouse.connect() as connection:
-        loaded = dict(connection.execute("select key, etag from ops.loaded_files").fetchall())
+        loaded: dict[str, str] = dict(connection.execute("select key, etag from ops.loaded_files").fetchall())
         connection.commit()
         by_partition = groupby(files, key=lambda file: (file.business_date, file.dataset))
         partitions = [(dataset, business_date, list(group)) for (business_date, dataset), group in by_partition]
@@ -63,8 +63,12 @@ def ingest(day: date) -> IngestReport:
             if done % 25 == 0 or done == len(groups):
                 elapsed = time.monotonic() - started
                 log.info(
-                    "ingest", until=str(business_date), partitions=f"{done}/{len(groups)}", rows=report.rows_read,
-                    rows_per_s=round(report.rows_read / elapsed), remaining_s=round(elapsed / done * (len(groups) - done)),
+                    "ingest",
+                    until=str(business_date),
+                    partitions=f"{done}/{len(groups)}",
+                    rows=report.rows_read,
+                    rows_per_s=round(report.rows_read / elapsed),
+                    remaining_s=round(elapsed / done * (len(groups) - done)),
                 )
     report.dates = len({business_date for _, business_date, _ in groups})
     return report
@@ -93,8 +97,12 @@ def load_partition(
             keys = fresh.select(contract.key)
             seen = keys if seen is None else pl.concat([seen, keys])
             duplicates = parsed.duplicates + len(parsed.accepted) - len(fresh)
-            _copy(connection, partition, ["business_date", "key", *fresh.columns],
-                  fresh.select(pl.lit(day).alias("business_date"), pl.lit(file.key).alias("key"), pl.all()))
+            _copy(
+                connection,
+                partition,
+                ["business_date", "key", *fresh.columns],
+                fresh.select(pl.lit(day).alias("business_date"), pl.lit(file.key).alias("key"), pl.all()),
+            )
             rejected = parsed.rejected.select(
                 pl.lit(day).alias("business_date"), pl.lit(dataset).alias("dataset"), pl.lit(file.key).alias("key"), pl.all()
             ).with_columns(pl.col("original").str.replace_all("\0", "\\u0000", literal=True))

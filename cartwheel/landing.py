@@ -4,6 +4,7 @@ Files are named `<dataset>/<YYYY-MM-DD>.<csv|csv.gz|parquet>` or `<dataset>/date
 Every row of a file ends in exactly one of three places: accepted, rejected with a reason, or duplicate.
 """
 
+import csv
 import gzip
 import io
 import re
@@ -85,7 +86,9 @@ def parse(payload: bytes, key: str, contract: Contract, business_date: date) -> 
     typed = text.select(
         "line",
         *(
-            _convert(field).alias(field.name) if field.name in text.columns else pl.lit(None, _POLARS_TYPES[field.type]).alias(field.name)
+            _convert(field).alias(field.name)
+            if field.name in text.columns
+            else pl.lit(None, _POLARS_TYPES[field.type]).alias(field.name)
             for field in contract.fields
         ),
         _first_reason(contract, text.columns, business_date).alias("reason"),
@@ -102,7 +105,7 @@ def parse(payload: bytes, key: str, contract: Contract, business_date: date) -> 
     return ParsedFile(len(text) + len(malformed), accepted, rejected, len(good) - len(accepted))
 
 
-_POLARS_TYPES = {
+_POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "string": pl.String,
     "integer": pl.Int64,
     "number": pl.Float64,
@@ -118,7 +121,7 @@ def _read_text_columns(payload: bytes, key: str) -> tuple[pl.DataFrame, pl.DataF
     malformed: list[tuple[int, str, str]] = []
     if key.endswith(".parquet"):
         table = pq.read_table(io.BytesIO(payload))
-        frame = pl.from_arrow(table)
+        frame = pl.DataFrame(table)
         frame = frame.select(
             pl.col(name).dt.to_string("iso:strict") if isinstance(dtype, pl.Datetime) else pl.col(name).cast(pl.String)
             for name, dtype in frame.schema.items()
@@ -126,7 +129,7 @@ def _read_text_columns(payload: bytes, key: str) -> tuple[pl.DataFrame, pl.DataF
     else:
         if key.endswith(".gz"):
             payload = gzip.decompress(payload)
-        names = pa_csv.open_csv(io.BytesIO(payload)).schema.names
+        names = next(csv.reader(io.TextIOWrapper(io.BytesIO(payload), "utf-8-sig", newline="")), [])
 
         def keep(row: pa_csv.InvalidRow) -> str:
             malformed.append((row.number, f"column_count: {row.actual_columns}, not {row.expected_columns}", row.text))
@@ -137,11 +140,13 @@ def _read_text_columns(payload: bytes, key: str) -> tuple[pl.DataFrame, pl.DataF
             read_options=pa_csv.ReadOptions(use_threads=False),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True,
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
                 quoted_strings_can_be_null=True,
             ),
         )
-        frame = pl.from_arrow(table)
+        frame = pl.DataFrame(table)
     bad = pl.DataFrame(malformed, schema={"line": pl.Int64, "reason": pl.String, "original": pl.String}, orient="row")
     skipped = {line for line, _, _ in malformed}
     lines = (n for n in range(2, len(frame) + len(malformed) + 2) if n not in skipped)

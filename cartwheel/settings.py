@@ -63,7 +63,7 @@ def get_settings() -> Settings:
     from pydantic import ValidationError
 
     try:
-        return Settings()
+        return Settings()  # type: ignore[call-arg]  # the environment has them
     except ValidationError as error:
         problems = "; ".join(
             f"CARTWHEEL_{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].lower()}"

@@ -47,45 +47,59 @@ def _source(name: str) -> pl.DataFrame:
 def interactions() -> pl.DataFrame:
     """Purchases in the form of the contract; `date` is the UTC date of the purchase."""
     lines = pl.col("sales_value").round(2)
-    return _source("transactions").select(
-        pl.col("transaction_timestamp").dt.date().alias("date"),
-        pl.format("{}-{}", "basket_id", "product_id").alias("event_id"),
-        pl.lit("purchase").alias("event_type"),
-        pl.col("household_id").cast(pl.String).alias("user_id"),
-        pl.col("product_id").cast(pl.String).alias("item_id"),
-        pl.col("transaction_timestamp").dt.to_string("%Y-%m-%dT%H:%M:%SZ").alias("event_ts"),
-        "quantity",
-        (lines / pl.max_horizontal("quantity", 1)).round(4).alias("price"),
-        pl.col("basket_id").cast(pl.String).alias("session_id"),
-        pl.lit("store").alias("surface"),
-        pl.lit("till").alias("device"),
-        pl.format("store-{}", "store_id").alias("region"),
-        lines.alias("value"),
-        pl.struct("retail_disc", "coupon_disc", "coupon_match_disc", "week").struct.json_encode().alias("context"),
-    ).sort("event_ts", "event_id")
+    return (
+        _source("transactions")
+        .select(
+            pl.col("transaction_timestamp").dt.date().alias("date"),
+            pl.format("{}-{}", "basket_id", "product_id").alias("event_id"),
+            pl.lit("purchase").alias("event_type"),
+            pl.col("household_id").cast(pl.String).alias("user_id"),
+            pl.col("product_id").cast(pl.String).alias("item_id"),
+            pl.col("transaction_timestamp").dt.to_string("%Y-%m-%dT%H:%M:%SZ").alias("event_ts"),
+            "quantity",
+            (lines / pl.max_horizontal("quantity", 1)).round(4).alias("price"),
+            pl.col("basket_id").cast(pl.String).alias("session_id"),
+            pl.lit("store").alias("surface"),
+            pl.lit("till").alias("device"),
+            pl.format("store-{}", "store_id").alias("region"),
+            lines.alias("value"),
+            pl.struct("retail_disc", "coupon_disc", "coupon_match_disc", "week").struct.json_encode().alias("context"),
+        )
+        .sort("event_ts", "event_id")
+    )
 
 
 def items() -> pl.DataFrame:
     """The catalogue. The source has no product names: type and package size stand in for one."""
     product_type = pl.coalesce("product_type", "product_category", "department").str.to_titlecase()
-    return _source("products").select(
-        pl.col("product_id").cast(pl.String).alias("item_id"),
-        pl.concat_str(product_type, pl.col("package_size").str.strip_chars(), separator=", ", ignore_nulls=True).alias("title"),
-        "department",
-        pl.col("product_category").alias("category"),
-        pl.col("product_type").alias("subcategory"),
-        pl.format("{} {}", "brand", "manufacturer_id").alias("brand"),
-    ).sort("item_id")
+    return (
+        _source("products")
+        .select(
+            pl.col("product_id").cast(pl.String).alias("item_id"),
+            pl.concat_str(product_type, pl.col("package_size").str.strip_chars(), separator=", ", ignore_nulls=True).alias(
+                "title"
+            ),
+            "department",
+            pl.col("product_category").alias("category"),
+            pl.col("product_type").alias("subcategory"),
+            pl.format("{} {}", "brand", "manufacturer_id").alias("brand"),
+        )
+        .sort("item_id")
+    )
 
 
 def users() -> pl.DataFrame:
     """Households with what is known of them."""
-    return _source("demographics").select(
-        pl.col("household_id").cast(pl.String).alias("user_id"),
-        pl.col("age").cast(pl.String).alias("age_band"),
-        pl.col("income").cast(pl.String).alias("income_band"),
-        pl.col("household_size").cast(pl.String),
-    ).sort("user_id")
+    return (
+        _source("demographics")
+        .select(
+            pl.col("household_id").cast(pl.String).alias("user_id"),
+            pl.col("age").cast(pl.String).alias("age_band"),
+            pl.col("income").cast(pl.String).alias("income_band"),
+            pl.col("household_size").cast(pl.String),
+        )
+        .sort("user_id")
+    )
 
 
 @cache

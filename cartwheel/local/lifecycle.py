@@ -4,6 +4,7 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 
@@ -44,7 +45,7 @@ def up(console: Console) -> LocalConfig:
         for name in BASE:
             supervisor.start_service(config, name)
         for name in BASE:
-            _step(console, name, lambda name=name: wait_healthy(config, _service(name)))
+            _step(console, name, partial(wait_healthy, config, _service(name)))
         _step(console, "databases and roles", lambda: setup.prepare_databases(config))
         supervisor.start_service(config, "mlflow")
         _step(console, "Airflow database", lambda: setup.prepare_airflow(config))
@@ -53,7 +54,7 @@ def up(console: Console) -> LocalConfig:
         for service in rest:
             supervisor.start_service(config, service.name)
         for service in rest:
-            _step(console, service.name, lambda service=service: wait_healthy(config, service))
+            _step(console, service.name, partial(wait_healthy, config, service))
     return config
 
 

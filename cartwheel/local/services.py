@@ -128,6 +128,9 @@ def airflow_environment(config: LocalConfig) -> dict[str, str]:
         "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+        # Tasks of a killed scheduler are taken up again within a minute.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "60",
         "COSMOS__ENABLE_TELEMETRY": "False",
@@ -136,7 +139,9 @@ def airflow_environment(config: LocalConfig) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_WAREHOUSE": warehouse,
-        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": os.environ.get("CARTWHEEL_SPARK_MASTER", "local[*]")}),
+        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(
+            {"conn_type": "spark", "host": os.environ.get("CARTWHEEL_SPARK_MASTER", "local[*]")}
+        ),
         **{f"AIRFLOW__{name}": value for name, value in options.items()},
     }
 

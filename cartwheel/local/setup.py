@@ -83,7 +83,7 @@ def _make_reachable_for_postgres() -> None:
 def prepare_databases(config: LocalConfig) -> None:
     """Roles, databases and the warehouse's layout."""
     with psycopg.connect(config.postgres_dsn("postgres", "postgres"), autocommit=True) as connection:
-        roles = {owner: secret for owner, secret in DATABASES.values()} | {"analyst": "analyst", "cartwheel_api": "cartwheel_api"}
+        roles = dict(DATABASES.values()) | {"analyst": "analyst", "cartwheel_api": "cartwheel_api"}
         known_roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
         for role, secret in roles.items():
             verb = sql.SQL("alter role" if role in known_roles else "create role")

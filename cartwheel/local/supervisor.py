@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from http.client import HTTPException
 from xmlrpc.client import Fault, ServerProxy
 
@@ -85,15 +86,11 @@ def stop_leftovers() -> None:
             os.kill(pid, signal.SIGINT)
             leftovers.append(psutil.Process(pid))
     for process in leftovers:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.terminate()
-        except psutil.NoSuchProcess:
-            pass
     for process in psutil.wait_procs(leftovers, timeout=20)[1]:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            pass
 
 
 def _is_ours(process: psutil.Process) -> bool:

@@ -1,0 +1,72 @@
+# Two commands matter: `make demo` and `make test`. Both need nothing but Python 3.11 or later.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .venv-uv/bin/uv
+BIN := .venv/bin
+# A CPU build of torch is taken where the machine offers one to pip.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+ifeq ($(strip $(UV_FIND_LINKS)),)
+unexport UV_FIND_LINKS
+endif
+
+.PHONY: help
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: env
+env: .venv/.installed ## Make the virtual environment
+
+$(UV):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cartwheel needs Python 3.11 or later; set PYTHON=/path/to/one")'
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.installed: requirements.lock pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+	$(UV) pip install --quiet --python $(BIN)/python --requirements requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.PHONY: lock
+lock: | $(UV) ## Pin every dependency anew in requirements.lock
+	$(UV) pip compile --quiet pyproject.toml --group dev --python-version 3.11 --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
+	sed -i -E 's/^(torch==[0-9.]+)\+cpu$$/\1/' requirements.lock
+
+.PHONY: demo
+demo: env ## From raw events to two served releases of a real shop's data
+	$(BIN)/cartwheel demo
+
+.PHONY: up
+up: env ## Start the embedded services, with all data
+	$(BIN)/cartwheel up
+
+.PHONY: down
+down: ## Stop everything that was started, and only that
+	@if test -x $(BIN)/cartwheel; then $(BIN)/cartwheel down; else echo "Nothing to stop: there is no environment yet."; fi
+
+.PHONY: clean
+clean: down ## Stop everything and remove .local/, after asking
+	@read -r -p "Remove .local/ with the warehouse, the lake, the models and all releases? [y/N] " answer; \
+	if test "$$answer" = y; then rm -rf .local; echo "Removed."; else echo "Kept."; fi
+
+.PHONY: lint
+lint: env ## Style, types, the direction of imports, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project/models
+
+.PHONY: test
+test: lint ## Everything: lint, unit, integration, fault and end-to-end tests
+	$(BIN)/pytest
+
+.PHONY: bench-quality
+bench-quality: env ## Release 2017-11-30 against December's purchases (after `make demo`)
+	$(BIN)/python -m training.evaluate --release-date 2017-11-30 --purchases "$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)"

@@ -1,0 +1,42 @@
+"""Landing zone → raw.
+
+Loads every file that has landed for a date up to the partition key and is not loaded yet, a date at a time;
+each date is replaced in one transaction. Rejected rows go to `raw.rejected_rows` with their reason.
+
+**When it fails**
+
+- *no interactions have landed*: the shop's delivery for the date is missing. When it has arrived, clear the task.
+- *cannot be read*, *lacks the required column*: the file named in the message is broken. Have it delivered again under
+  the same key, then clear the task. What was loaded before it stays.
+
+**Which DAG next**: `build_warehouse` follows by itself, for the same date.
+"""
+
+from airflow.sdk import CronPartitionTimetable, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from assets import RAW_EVENTS
+from cartwheel.settings import get_settings
+from defaults import Tag, dag_options, partition_day
+
+
+@dag(
+    schedule=CronPartitionTimetable(get_settings().daily_cron, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    description="Check what the shop has landed, and load it into raw, a date at a time",
+    doc_md=__doc__,
+    **dag_options(Tag.daily, Tag.ingest),
+)
+def ingest_events():
+    @task(outlets=[RAW_EVENTS])
+    def load(dag_run=None) -> dict:
+        from cartwheel import ingest, landing
+
+        try:
+            return vars(ingest.ingest(partition_day(dag_run)))
+        except (ingest.NothingLandedError, landing.BadFileError) as error:  # a retry would find the same
+            raise AirflowFailException(str(error)) from error
+
+    load()
+
+
+ingest_events()

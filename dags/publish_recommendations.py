@@ -1,0 +1,79 @@
+"""champion + candidates → scores → lists → quality gate → release.
+
+A release is loaded into PostgreSQL and Redis under its own id, verified against the lake, and only then switched to.
+Until the switch, and after any failure, the old release is served, whole.
+
+**When it fails**
+
+- *gate_release*: the message names the expectation; nothing was loaded.
+- *load*, *verify*: clear *load*: it starts again under a fresh build and removes the broken one.
+- To go back to an earlier release: `cartwheel rollback RELEASE`.
+"""
+
+from airflow.sdk import dag, task, task_group
+
+from assets import CHAMPION, RELEASE
+from defaults import Tag, after, dag_options, partition_day
+
+
+@dag(
+    schedule=after(CHAMPION),
+    description="Score, build the lists, check them, load both stores, verify, switch",
+    doc_md=__doc__,
+    **dag_options(Tag.daily, Tag.serving),
+)
+def publish_recommendations():
+    @task_group
+    def lists():
+        @task
+        def score(dag_run=None) -> None:
+            from serving_export.score import score
+
+            score(partition_day(dag_run))
+
+        @task
+        def build_lists(dag_run=None) -> None:
+            from serving_export.build_lists import build_lists
+
+            build_lists(partition_day(dag_run))
+
+        @task
+        def gate_release(dag_run=None) -> None:
+            from data_quality.gate import run_gate
+
+            run_gate("release", partition_day(dag_run))
+
+        score() >> build_lists() >> gate_release()
+
+    @task_group
+    def release():
+        @task
+        def load(dag_run=None) -> None:
+            from serving_export.release import load
+
+            load(partition_day(dag_run))
+
+        @task
+        def verify(dag_run=None) -> None:
+            from serving_export.release import verify
+
+            verify(partition_day(dag_run))
+
+        @task(outlets=[RELEASE])
+        def switch(dag_run=None) -> None:
+            from serving_export.release import switch
+
+            switch(partition_day(dag_run))
+
+        @task
+        def prune() -> None:
+            from serving_export.release import prune
+
+            prune()
+
+        load() >> verify() >> switch() >> prune()
+
+    lists() >> release()
+
+
+publish_recommendations()

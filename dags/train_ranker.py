@@ -1,0 +1,71 @@
+"""features and candidates → ranker → champion gate.
+
+Trains when there is no champion, when the champion is older than `CARTWHEEL_TRAIN_EVERY_DAYS`, or when *force* is set
+in the form; otherwise it ends at once and the chain goes on with the champion there is. A challenger becomes champion
+only if it beats popularity, buy-again, ALS and the current champion on a later window (paired bootstrap).
+
+**When it fails**
+
+- *gate*: there is no champion yet and the challenger does not beat the baselines; the run in MLflow has the figures.
+  A challenger that loses against a champion does not fail: the champion keeps serving, and the log says why.
+
+**Which DAG next**: `publish_recommendations` follows by itself, for the same date.
+"""
+
+from airflow.sdk import Param, dag, task
+
+from assets import CANDIDATES, CHAMPION
+from defaults import Tag, after, dag_options, partition_day
+
+
+@dag(
+    schedule=after(CANDIDATES),
+    description="Train the Transformer ranker when it is due, and let it become champion if it is better",
+    doc_md=__doc__,
+    params={
+        "force": Param(False, type="boolean", title="Train now", description_md="Train even if the champion is young."),
+        "seed": Param(17, type="integer", minimum=0, title="Seed", description_md="Same seed, same data: same model."),
+    },
+    **dag_options(Tag.weekly, Tag.training),
+)
+def train_ranker():
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def training_is_due(dag_run=None, params=None) -> bool:
+        import structlog
+
+        from training.registry import needs_training
+
+        reason = "forced in the form" if params["force"] else needs_training(partition_day(dag_run))
+        structlog.get_logger().info("training is due" if reason else "the champion stays", reason=reason)
+        return bool(reason)
+
+    @task
+    def build_cutoffs(dag_run=None) -> None:
+        from training.cutoffs import build_missing
+
+        build_missing(partition_day(dag_run))
+
+    @task
+    def train(dag_run=None, params=None) -> str:
+        from training.train import train
+
+        return train(partition_day(dag_run), seed=params["seed"])
+
+    @task
+    def gate(version: str) -> None:
+        from training.gate import promote_if_better
+
+        promote_if_better(version)
+
+    @task(outlets=[CHAMPION], trigger_rule="none_failed")
+    def champion_is_ready() -> str:
+        from training.registry import champion_version
+
+        return champion_version()
+
+    trained = train()
+    training_is_due() >> build_cutoffs() >> trained
+    gate(trained) >> champion_is_ready()
+
+
+train_ranker()

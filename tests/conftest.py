@@ -1,0 +1,30 @@
+"""Tests run on services of their own, under `.local/test`, so that they never touch the data of `.local`."""
+
+import os
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+os.environ["CARTWHEEL_LOCAL_DIR"] = os.environ.get("CARTWHEEL_TEST_DIR", str(PROJECT_ROOT / ".local/test"))
+
+import pytest  # noqa: E402
+
+from cartwheel.local.config import LocalConfig, ensure_config  # noqa: E402
+from cartwheel.local.java import java_home  # noqa: E402
+
+ensure_config()
+os.environ.setdefault("JAVA_HOME", str(java_home()))
+
+
+@pytest.fixture(scope="session")
+def services() -> LocalConfig:
+    """All embedded services, healthy. They are stopped at the end if this run started them."""
+    from rich.console import Console
+
+    from cartwheel.local import lifecycle, supervisor
+
+    config = ensure_config()
+    started_here = not supervisor.is_running(config)
+    lifecycle.up(Console(stderr=True))
+    yield config
+    if started_here:
+        lifecycle.down(Console(stderr=True))
