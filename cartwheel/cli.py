@@ -104,6 +104,17 @@ def run(day: Annotated[str, typer.Argument(metavar="DATE", help="The business da
     console.print(f"Release {business_date} is served after {report.seconds:.0f} s.")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    options_metavar="ARGUMENTS…",
+)
+def airflow(context: typer.Context) -> None:
+    """Run Airflow's own command line on this platform's Airflow: `cartwheel airflow backfill create …`."""
+    from cartwheel.local.services import run_airflow
+
+    raise typer.Exit(run_airflow(context.args))
+
+
 @app.command()
 def doctor() -> None:
     """Say what is wrong with this machine or set-up, and what to do; exit code 1 if anything is."""

@@ -108,7 +108,8 @@ def load_partition(
             ).with_columns(pl.col("original").str.replace_all("\0", "\\u0000", literal=True))
             _copy(connection, sql.Identifier("raw", "rejected_rows"), rejected.columns, rejected)
             connection.execute(
-                "insert into ops.loaded_files (key, etag, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
+                "insert into ops.loaded_files"
+                " (key, etag, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
                 " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (file.key, file.etag, dataset, day, file.bytes, parsed.rows_read, len(fresh), len(parsed.rejected), duplicates),
             )

@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import shutil
+import subprocess
 import sys
 import sysconfig
 import urllib.request
@@ -22,6 +23,7 @@ from cartwheel.settings import LOCAL_DIR, PROJECT_ROOT
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 POSTGRES_DATA = LOCAL_DIR / "postgres"
+NOT_CONFIGURED = "cartwheel: no services are configured here yet. Run `cartwheel up`."
 POSTGRES_SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
 
 
@@ -203,12 +205,21 @@ def common_environment() -> dict[str, str]:
     }
 
 
+def run_airflow(arguments: list[str]) -> int:
+    """Run Airflow's command line with the embedded Airflow's configuration. Returns its exit code."""
+    config = load_config()
+    if config is None:
+        raise SystemExit(NOT_CONFIGURED)
+    environment = common_environment() | airflow_environment(config)
+    return subprocess.run([str(SCRIPTS / "airflow"), *arguments], env=environment).returncode
+
+
 def main() -> None:
     """Become the named service."""
     service = next(service for service in SERVICES if service.name == sys.argv[1])
     config = load_config()
     if config is None:
-        raise SystemExit("cartwheel: no services are configured here yet. Run `cartwheel up`.")
+        raise SystemExit(NOT_CONFIGURED)
     environment = common_environment() | service.environment(config) | {"CARTWHEEL_SERVICE": service.name}
     command = service.command(config)
     if service.system_user and os.geteuid() == 0:

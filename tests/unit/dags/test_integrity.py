@@ -1,0 +1,85 @@
+"""The DAGs load, say what they are, and hand over as documented."""
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+DAGS_FOLDER = Path(__file__).resolve().parents[3] / "dags"
+CHAIN = ["ingest_events", "build_warehouse", "build_features", "train_ranker", "publish_recommendations"]
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    os.environ |= {
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
+        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        "AIRFLOW_CONN_WAREHOUSE": "postgres://cartwheel@127.0.0.1:1/cartwheel",
+    }
+    from cartwheel.local.setup import prepare_dbt
+
+    prepare_dbt()
+    sys.path.insert(0, str(DAGS_FOLDER))  # as the DAG processor does
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(str(DAGS_FOLDER))
+
+
+def test_every_dag_loads_and_no_other(bag):
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == sorted(CHAIN)
+
+
+@pytest.mark.parametrize("dag_id", CHAIN)
+def test_every_dag_says_what_it_is(bag, dag_id):
+    dag = bag.dags[dag_id]
+    assert dag.description
+    assert "**When it fails**" in dag.doc_md
+    assert "cartwheel" in dag.tags and len(dag.tags) >= 3
+    assert {task.owner for task in dag.tasks} == {"data-engineering"}
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+    for param in dag.params.values():
+        assert param.schema.get("title"), f"{dag_id}: a parameter without a title in the form"
+
+
+def test_each_dag_starts_when_the_one_before_it_has_made_its_asset(bag):
+    made = {
+        dag_id: {outlet.name for task in dag.tasks for outlet in task.outlets if hasattr(outlet, "name")}
+        for dag_id, dag in bag.dags.items()
+    }
+    for before, after in zip(CHAIN, CHAIN[1:], strict=False):
+        wanted = bag.dags[after].timetable.asset_condition.name
+        assert wanted in made[before], f"{after} waits for {wanted}, {before} makes {made[before]}"
+
+
+def test_gates_stand_before_what_they_guard(bag):
+    warehouse, features, publish = (
+        bag.dags[dag_id] for dag_id in ("build_warehouse", "build_features", "publish_recommendations")
+    )
+    assert {"gate_raw"} <= {task.task_id for task in warehouse.get_task("export").get_flat_relatives(upstream=True)}
+    assert warehouse.get_task("gate_marts").downstream_task_ids == {"export"}
+    assert features.get_task("gate_candidates").downstream_task_ids == set()
+    assert publish.get_task("release.load").upstream_task_ids == {"lists.gate_release"}
+
+
+def test_every_dbt_model_is_a_task_that_runs_its_tests(bag):
+    tasks = {task.task_id for task in bag.dags["build_warehouse"].tasks}
+    for model in ("dim_items", "dim_users", "fct_interactions", "fct_daily_item_sales", "daily_kpis"):
+        assert any(task_id.startswith(f"dbt.{model}") for task_id in tasks), f"{model} is missing among {sorted(tasks)}"
+
+
+def test_a_dag_file_holds_wiring_and_no_heavy_imports():
+    files = sorted(DAGS_FOLDER.glob("*.py"))
+    assert {path.stem for path in files} == {*CHAIN, "assets", "defaults"}
+    heavy = {"torch", "mlflow", "pyspark", "great_expectations", "polars", "pandas", "training", "serving_export", "data_quality"}
+    for path in files:
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & heavy, f"{path.name} imports {names} at its top"
