@@ -3,6 +3,9 @@
     on_schema_change='fail', indexes=[{'columns': ['event_date']}]
 ) }}
 
+-- The tests of the keys run with this model, against what these two have just become.
+-- depends_on: {{ ref('dim_users') }}
+-- depends_on: {{ ref('dim_items') }}
 with interactions as (
 
     select * from {{ ref('stg_interactions') }}
