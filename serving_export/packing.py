@@ -1,0 +1,62 @@
+"""One list as bytes, as Redis holds it. All numbers are little-endian.
+
+offset      type        what
+0           uint8       version of this layout: 1
+1           uint16      n, the number of items
+3           float32[n]  scores, best item first: the position is the rank
+3 + 4n      uint16[n]   length in bytes of each item id
+3 + 6n      uint16[n]   length in bytes of each reason
+3 + 8n      bytes       the item ids, one after another, then the reasons, in UTF-8
+"""
+
+import struct
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+VERSION = 1
+MAX_TEXT_BYTES = 65_535
+_HEADER = struct.Struct("<BH")
+
+
+class Item(NamedTuple):
+    """One recommended item; its rank is its position in the list."""
+
+    item_id: str
+    score: float
+    reason: str
+
+
+def pack(item_ids: Sequence[str], scores: Sequence[float], reasons: Sequence[str]) -> bytes:
+    """A list in the layout above.
+
+    Raises:
+        ValueError: more than 65,535 items, or an id or reason longer than that many bytes.
+    """
+    n = len(item_ids)
+    ids = [item_id.encode() for item_id in item_ids]
+    texts = [reason.encode() for reason in reasons]
+    lengths = [len(text) for text in ids] + [len(text) for text in texts]
+    if n > MAX_TEXT_BYTES or max(lengths, default=0) > MAX_TEXT_BYTES:
+        raise ValueError(f"a list, an item id or a reason is longer than {MAX_TEXT_BYTES}")
+    return b"".join([_HEADER.pack(VERSION, n), struct.pack(f"<{n}f{2 * n}H", *scores, *lengths), *ids, *texts])
+
+
+def unpack(payload: bytes) -> list[Item]:
+    """The items of a packed list, best first.
+
+    Raises:
+        ValueError: the bytes are not a list in a layout this version knows.
+    """
+    try:
+        version, n = _HEADER.unpack_from(payload)
+        if version != VERSION:
+            raise ValueError(f"packed list of version {version}; this program reads version {VERSION}")
+        numbers = struct.unpack_from(f"<{n}f{2 * n}H", payload, _HEADER.size)
+    except struct.error as error:
+        raise ValueError(f"packed list is cut short: {error}") from None
+    ends = list(accumulate(numbers[n:], initial=_HEADER.size + 8 * n))
+    if ends[-1] != len(payload):
+        raise ValueError(f"packed list has {len(payload)} bytes, not {ends[-1]}")
+    texts = [payload[start:end].decode() for start, end in pairwise(ends)]
+    return [Item(texts[i], numbers[i], texts[n + i]) for i in range(n)]

@@ -1,0 +1,84 @@
+"""Publish the release of a date: load both stores, verify them, switch.
+
+    python -m serving_export.publish --date 2017-11-30
+
+Reads `release`, `release_segments`, `scores` (the model's version), `users` and `items` of the date from the lake;
+writes schema `serving` of PostgreSQL and the keys `cw:*` of Redis. The functions are also the tasks of the DAG.
+"""
+
+import argparse
+from datetime import date
+
+from cartwheel import lake
+from cartwheel.contracts import parse_partition_key
+from cartwheel.settings import get_settings
+from serving_export.catalog import Catalog
+from serving_export.content import read_content
+from serving_export.postgres_store import PostgresStore
+from serving_export.redis_store import RedisStore
+from serving_export.release import Releases
+
+LOCK_WAIT_S = 300.0
+
+
+def releases() -> Releases:
+    """The releases of the settings' stores."""
+    settings = get_settings()
+    return Releases(Catalog(), PostgresStore(), RedisStore(settings.redis_url), settings.releases_kept)
+
+
+def load(day: date) -> None:
+    """Clean up after earlier runs, then load the date's release into both stores as a new build."""
+    content, target = read_content(day), releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+        target.load(day, content, _model_version(day))
+
+
+def verify(day: date) -> None:
+    """Compare both stores with the lake."""
+    content, target = read_content(day), releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.verify(day, content)
+
+
+def switch(day: date) -> None:
+    """Serve the verified release."""
+    target = releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.switch(day)
+
+
+def prune() -> None:
+    """Remove the releases beyond those kept, and whatever crashed runs left behind."""
+    target = releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+
+
+def rollback(release_id: str) -> None:
+    """Serve another loaded release."""
+    target = releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.rollback(release_id)
+
+
+def publish(day: date) -> None:
+    """All steps in one go, with the lock held throughout."""
+    content, target = read_content(day), releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+        target.load(day, content, _model_version(day))
+        target.verify(day, content)
+        target.switch(day)
+        target.tidy()
+
+
+def _model_version(day: date) -> str:
+    return ", ".join(lake.read("scores", day, columns=["model_version"])["model_version"].unique().to_pylist())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--date", type=parse_partition_key, required=True)
+    publish(parser.parse_args().date)

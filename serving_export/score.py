@@ -1,0 +1,112 @@
+"""Score a date's candidates with the champion model.
+
+    python -m serving_export.score --date 2017-11-30
+
+Reads features/*, items and candidates/union of the date, and the champion from the MLflow registry
+(`models:/ranker@champion`, a self-contained model). Writes `scores`: user_key, item_id, score, source, bought,
+model_version.
+"""
+
+import argparse
+import time
+from datetime import date
+from typing import Protocol
+
+import mlflow
+import polars as pl
+import pyarrow as pa
+import structlog
+from mlflow.exceptions import MlflowException
+
+from cartwheel import lake
+from cartwheel.contracts import parse_partition_key
+from cartwheel.settings import get_settings
+
+log = structlog.get_logger()
+
+MODEL = "ranker"
+USERS_PER_BATCH = 500
+PER_USER = {
+    "sequences": "features/sequences",
+    "user": "features/user",
+    "user_item": "features/user_item",
+    "user_subcategory": "features/user_subcategory",
+    "candidates": "candidates/union",
+}
+PER_ITEM = {"item": "features/item", "items": "items"}
+SCORES = {"user_key": pl.String, "item_id": pl.String, "score": pl.Float32, "source": pl.String, "bought": pl.Boolean}
+
+
+class Ranker(Protocol):
+    """What the champion offers: the columns of `SCORES` for the users in `candidates`."""
+
+    def score(self, **tables: pa.Table) -> pa.Table: ...
+
+
+class NoChampionError(LookupError):
+    """The registry holds no champion."""
+
+
+class BadScoresError(ValueError):
+    """The model returned scores that cannot be used."""
+
+
+def load_champion() -> tuple[Ranker, str]:
+    """The champion and its version.
+
+    Raises:
+        NoChampionError: no model version has the alias `champion`.
+    """
+    mlflow.set_tracking_uri(get_settings().mlflow_url)
+    try:
+        version = str(mlflow.MlflowClient().get_model_version_by_alias(MODEL, "champion").version)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise NoChampionError(f"the registry has no champion of {MODEL!r}: train one first") from None
+    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model(), version
+
+
+def score(day: date, ranker: Ranker | None = None, model_version: str = "", users_per_batch: int = USERS_PER_BATCH) -> None:
+    """Write the scores of a date; `ranker` and its version are the champion unless given.
+
+    Raises:
+        NoChampionError: there is no champion.
+        BadScoresError: the model gave a score that is not finite, or two for the same user and item.
+        cartwheel.lake.MissingPartitionError: the features or candidates of that date are missing.
+    """
+    if ranker is None:
+        ranker, model_version = load_champion()
+    shared = {name: lake.read(dataset, day) for name, dataset in PER_ITEM.items()}
+    tables = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_USER.items()}
+    users = tables["candidates"]["user_key"].unique().sort()
+    started, parts = time.monotonic(), []
+    for start in range(0, len(users), users_per_batch):
+        batch = users[start : start + users_per_batch].to_frame()
+        own = {name: table.join(batch, on="user_key", how="semi", maintain_order="left") for name, table in tables.items()}
+        scored = pl.DataFrame(ranker.score(**{name: table.to_arrow() for name, table in own.items()}, **shared))
+        parts.append(scored.select(pl.col(name).cast(dtype) for name, dtype in SCORES.items()))
+        done = start + len(batch)
+        rate, left = done / (time.monotonic() - started), len(users) - done
+        log.info("scoring", date=str(day), users=done, of=len(users), users_per_s=round(rate), remaining_s=round(left / rate))
+    if not parts:
+        raise BadScoresError(f"there are no candidates for {day}")
+    scores = pl.concat(parts).sort("user_key", "item_id")
+    _check(scores)
+    lake.write("scores", day, scores.with_columns(model_version=pl.lit(model_version)).to_arrow())
+    log.info("scored", date=str(day), users=len(users), rows=len(scores), model_version=model_version)
+
+
+def _check(scores: pl.DataFrame) -> None:
+    unusable = scores.filter(~pl.col("score").is_finite().fill_null(False) | pl.col("bought").is_null())
+    if len(unusable):
+        raise BadScoresError(f"{len(unusable)} of {len(scores)} scores are not finite or lack `bought`")
+    repeated = len(scores) - scores.select("user_key", "item_id").n_unique()
+    if repeated:
+        raise BadScoresError(f"{repeated} of {len(scores)} scores repeat a user and item")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--date", type=parse_partition_key, required=True)
+    score(parser.parse_args().date)
