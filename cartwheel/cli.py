@@ -52,6 +52,15 @@ def down() -> None:
 
 
 @app.command()
+def migrate() -> None:
+    """Lay out the warehouse on your own PostgreSQL (`cartwheel up` does it on the embedded one)."""
+    from cartwheel import warehouse
+
+    warehouse.migrate()
+    console.print("The warehouse's schemas, tables and views are up to date.")
+
+
+@app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Show each service's state; exit code 1 if one is not healthy."""
     from cartwheel.local import lifecycle

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     # Where the parts are
     postgres_dsn: str = Field(description="Warehouse and releases, as the owner of the schemas.")
     api_postgres_dsn: str = Field(description="The same database as the API's role: reads `serving` only.")
+    user_key_secret: str = Field(description="Key of the hash that stands for a user in marts and lake; kept for good.")
     redis_url: str = Field(description="Online store: Redis or Valkey.")
     s3_endpoint_url: str | None = Field(None, description="Empty for Amazon S3.")
     s3_access_key_id: str | None = Field(None, description="Empty to use the machine's own AWS credentials.")

@@ -53,9 +53,13 @@ def user_key(secret: bytes, user_id: str) -> str:
     return hmac.new(secret, user_id.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def migrate(connection: psycopg.Connection, user_key_secret: bytes) -> None:
-    """Create what is missing of the warehouse's layout. The key of `user_key` is set once and then kept."""
-    with connection.transaction():
+def migrate() -> None:
+    """Create what is missing of the warehouse's layout. The key of `user_key` is set once and then kept.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: the settings' role may not create schemas or roles in the database.
+    """
+    with connect() as connection, connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext('cartwheel.migrate'))")
         for path in sorted(SQL_DIR.glob("*.sql")):
             connection.execute(path.read_bytes())
@@ -63,5 +67,5 @@ def migrate(connection: psycopg.Connection, user_key_secret: bytes) -> None:
             connection.execute(raw_table_ddl(contract))
         connection.execute(
             "insert into ops.user_key_pads (inner_pad, outer_pad) values (%s, %s) on conflict do nothing",
-            hmac_pads(user_key_secret),
+            hmac_pads(get_settings().user_key_secret.encode()),
         )

@@ -79,6 +79,7 @@ def _settings_of(config: LocalConfig) -> dict[str, str]:
     return {
         "postgres_dsn": config.postgres_dsn("cartwheel", "cartwheel"),
         "api_postgres_dsn": config.postgres_dsn("cartwheel_api", "cartwheel"),
+        "user_key_secret": config.secrets["user_key"],
         "redis_url": f"redis://:{config.secrets['valkey']}@127.0.0.1:{config.ports['valkey']}/0",
         "s3_endpoint_url": config.url("s3"),
         "s3_access_key_id": "cartwheel",

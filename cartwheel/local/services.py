@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cartwheel.local.config import LocalConfig, load_config
 from cartwheel.local.java import java_home
-from cartwheel.settings import LOCAL_DIR, PROJECT_ROOT
+from cartwheel.settings import LOCAL_DIR, PROJECT_ROOT, get_settings
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 POSTGRES_DATA = LOCAL_DIR / "postgres"
@@ -108,7 +108,7 @@ def airflow_environment(config: LocalConfig) -> dict[str, str]:
     """Airflow's configuration, as it reads it from the environment."""
     home = LOCAL_DIR / "airflow"
     dsn = config.postgres_dsn("airflow", "airflow", "airflow_db")
-    warehouse = config.postgres_dsn("cartwheel", "cartwheel").replace("postgresql://", "postgres://")
+    settings = get_settings()
     options = {
         "CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "CORE__LOAD_EXAMPLES": "False",
@@ -140,10 +140,8 @@ def airflow_environment(config: LocalConfig) -> dict[str, str]:
     }
     return {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_WAREHOUSE": warehouse,
-        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(
-            {"conn_type": "spark", "host": os.environ.get("CARTWHEEL_SPARK_MASTER", "local[*]")}
-        ),
+        "AIRFLOW_CONN_WAREHOUSE": settings.postgres_dsn.replace("postgresql://", "postgres://"),
+        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": settings.spark_master}),
         **{f"AIRFLOW__{name}": value for name, value in options.items()},
     }
 

@@ -97,8 +97,7 @@ def prepare_databases(config: LocalConfig) -> None:
                 connection.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(database)))
         for role in ("analyst", "cartwheel_api"):
             connection.execute(sql.SQL("grant connect on database cartwheel to {}").format(sql.Identifier(role)))
-    with warehouse.connect(config.postgres_dsn("cartwheel", "cartwheel")) as connection:
-        warehouse.migrate(connection, config.secrets["user_key"].encode())
+    warehouse.migrate()
 
 
 def prepare_valkey(config: LocalConfig) -> None:

@@ -1,5 +1,16 @@
 -- The warehouse's schemas and who may read them. Every statement can be run again.
 
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'analyst') then
+        create role analyst nologin;
+    end if;
+    if not exists (select from pg_roles where rolname = 'cartwheel_api') then
+        create role cartwheel_api nologin;
+    end if;
+end
+$$;
+
 create schema if not exists raw;
 create schema if not exists staging;
 create schema if not exists intermediate;

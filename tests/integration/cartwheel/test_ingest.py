@@ -6,7 +6,6 @@ from datetime import date
 import pytest
 
 from cartwheel import ingest, lake, warehouse
-from cartwheel.local.config import load_config
 from cartwheel.settings import get_settings
 
 DAY, NEXT_DAY = date(1999, 1, 1), date(1999, 1, 2)
@@ -39,7 +38,9 @@ def clean(services):
 
 
 LOADED = "select business_date::text, event_id, quantity from raw.interactions where business_date < '2000-01-01' order by 1, 2"
-FILES = "select key, rows_read, accepted, rejected, duplicates from ops.loaded_files where business_date < '2000-01-01' order by key"
+FILES = (
+    "select key, rows_read, accepted, rejected, duplicates from ops.loaded_files where business_date < '2000-01-01' order by key"
+)
 
 
 def test_rows_by_outcome_are_in_the_tables_and_in_the_accounts():
@@ -92,7 +93,7 @@ def test_a_missing_delivery_is_an_error_that_names_the_date():
 
 
 def test_the_database_computes_the_same_user_key_as_hmac():
-    secret = load_config().secrets["user_key"].encode()
+    secret = get_settings().user_key_secret.encode()
     for user_id in ("1", "häuser-7", "x" * 200):
         with warehouse.connect() as connection:
             assert connection.execute("select ops.user_key(%s)", (user_id,)).fetchone() == (warehouse.user_key(secret, user_id),)
