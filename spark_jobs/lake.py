@@ -1,0 +1,84 @@
+"""The lake as the jobs see it: datasets at `<lake_uri>/<dataset>/date=<date>/`, with the schemas of the contracts."""
+
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from cartwheel.contracts import LAKE_SCHEMAS
+from cartwheel.lake import MissingPartitionError
+from cartwheel.settings import get_settings
+from spark_jobs.history import candidate_catalogue, purchase_history
+
+
+class Lake:
+    """Reads and writes the lake in one Spark session; keeps the history of the date at work in memory."""
+
+    def __init__(self, spark: SparkSession, root: str | None = None, min_item_purchases: int | None = None):
+        settings = get_settings() if root is None or min_item_purchases is None else None
+        self.spark = spark
+        self.root = (root or settings.lake_uri).rstrip("/")
+        self.min_item_purchases = min_item_purchases or settings.min_item_purchases
+        self._kept: dict[tuple[str, date], DataFrame] = {}
+
+    def path(self, dataset: str, day: date) -> str:
+        return f"{self.root}/{dataset}/date={day.isoformat()}"
+
+    def read(self, dataset: str, day: date) -> DataFrame:
+        """One partition.
+
+        Raises:
+            MissingPartitionError: it is missing or incomplete.
+        """
+        if not self._exists(f"{self.path(dataset, day)}/_SUCCESS"):
+            raise MissingPartitionError(f"{self.path(dataset, day)} is missing or incomplete: run the chain for {day} first")
+        return self.spark.read.schema(from_arrow_schema(LAKE_SCHEMAS[dataset])).parquet(self.path(dataset, day))
+
+    def read_until(self, dataset: str, day: date) -> DataFrame:
+        """The partitions of a date and of all before it, as one frame."""
+        self.read(dataset, day)  # fails when the date itself is missing
+        schema = from_arrow_schema(LAKE_SCHEMAS[dataset]).add("date", "date")
+        return self.spark.read.schema(schema).parquet(f"{self.root}/{dataset}").where(F.col("date") <= F.lit(day)).drop("date")
+
+    def history(self, day: date) -> DataFrame:
+        """The purchases up to the end of a date: see `purchase_history`."""
+        partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions"))
+        return self._keep("history", day, lambda: purchase_history(self.read_until("interactions", day), day, partitions))
+
+    def catalogue(self, day: date) -> DataFrame:
+        """The items that may be recommended after a date: see `candidate_catalogue`."""
+        items = self.read("items", day)
+        return self._keep("catalogue", day, lambda: candidate_catalogue(items, self.history(day), self.min_item_purchases))
+
+    def write(self, frame: DataFrame, dataset: str, day: date) -> int:
+        """Replace one partition by a frame, cast to the contract's columns and sorted within each file.
+
+        Returns the number of rows written.
+        """
+        schema = from_arrow_schema(LAKE_SCHEMAS[dataset])
+        columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in schema]
+        keys = [name for name in ("user_key", "rank", "subcategory", "item_id") if name in schema.names]
+        path = self.path(dataset, day)
+        self._delete(f"{path}/_SUCCESS")  # first, so that a reader never takes a half-replaced partition for a whole one
+        frame.select(columns).sortWithinPartitions(*keys).write.mode("overwrite").parquet(path)
+        return self.read(dataset, day).count()
+
+    def _keep(self, name: str, day: date, build) -> DataFrame:
+        if (name, day) not in self._kept:
+            for key in [key for key in self._kept if key[1] != day]:
+                self._kept.pop(key).unpersist()
+            self._kept[name, day] = build().persist()
+        return self._kept[name, day]
+
+    def _file_system(self, path: str):
+        hadoop_path = self.spark._jvm.org.apache.hadoop.fs.Path(path)
+        return hadoop_path.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()), hadoop_path
+
+    def _exists(self, path: str) -> bool:
+        file_system, hadoop_path = self._file_system(path)
+        return file_system.exists(hadoop_path)
+
+    def _delete(self, path: str) -> None:
+        file_system, hadoop_path = self._file_system(path)
+        file_system.delete(hadoop_path, False)
