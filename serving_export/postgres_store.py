@@ -119,7 +119,7 @@ class PostgresStore:
 
     def user_list(self, build: str, user_id: str, name: str) -> list[Item] | None:
         rows = self._query(
-            "select item_id, score, reason from {schema}.lists"
+            "select item_id, score::double precision, reason from {schema}.lists"
             " where build_id = {build} and user_id = %s and list = %s order by rank",
             (user_id, name), build,
         )  # fmt: skip
@@ -135,7 +135,7 @@ class PostgresStore:
 
     def segment_list(self, build: str, segment: str) -> list[Item] | None:
         rows = self._query(
-            "select item_id, score, reason from {schema}.segment_lists"
+            "select item_id, score::double precision, reason from {schema}.segment_lists"
             " where build_id = {build} and segment = %s order by rank",
             (segment,), build,
         )  # fmt: skip

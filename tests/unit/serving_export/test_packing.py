@@ -19,7 +19,10 @@ def test_unpack_gives_back_what_was_packed(expected: list[Item]) -> None:
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    assert pack(["ab"], [0.5], ["ü"]) == b"\x01" + b"\x01\x00" + struct.pack("<f", 0.5) + b"\x02\x00" + b"\x02\x00" + b"ab" + b"\xc3\xbc"
+    assert (
+        pack(["ab"], [0.5], ["ü"])
+        == b"\x01" + b"\x01\x00" + struct.pack("<f", 0.5) + b"\x02\x00" + b"\x02\x00" + b"ab" + b"\xc3\xbc"
+    )
 
 
 @given(items, st.integers(1, 1000))

@@ -21,7 +21,11 @@ def history(**recency_and_count: tuple[float, float]) -> pl.DataFrame:
         {"user_key": "u", "item_id": item, "purchases": n, "recency_days": days, "decayed_visits": n}
         for item, (days, n) in recency_and_count.items()
     ]
-    schema = {"user_key": pl.String, "item_id": pl.String, **dict.fromkeys(("purchases", "recency_days", "decayed_visits"), pl.Float32)}
+    schema = {
+        "user_key": pl.String,
+        "item_id": pl.String,
+        **dict.fromkeys(("purchases", "recency_days", "decayed_visits"), pl.Float32),
+    }
     return pl.DataFrame(rows, schema=schema)
 
 

@@ -1,0 +1,134 @@
+"""A publisher that is killed at any step leaves one whole release serving, and the next run succeeds."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from multiprocessing.context import BaseContext
+
+import made_up_releases as made_up
+import pytest
+
+from cartwheel.contracts import LISTS
+from cartwheel.local.config import LocalConfig
+from cartwheel.settings import get_settings
+from serving_export.lookup import recommend
+from serving_export.pool import Pool
+from serving_export.postgres_store import PostgresStore
+from serving_export.release import Releases
+from serving_export.store import Store
+
+OLD, NEW, NEXT = date(1999, 3, 1), date(1999, 3, 2), date(1999, 3, 3)
+
+
+@pytest.fixture
+def target(services: LocalConfig) -> Iterator[Releases]:
+    made_up.make_schema()
+    target = made_up.releases(kept=1, grace_s=60)
+    made_up.publish(target, OLD)
+    yield target
+    made_up.drop_schema()
+
+
+@pytest.fixture(scope="module")
+def processes() -> BaseContext:
+    """Makes processes fast: forks of one that has imported everything and runs no threads."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["made_up_releases"])
+    return context
+
+
+def publish_and_die(processes: BaseContext, day: date, step: str) -> None:
+    process = processes.Process(target=made_up.publish_and_die, args=(day, step))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def releases_served_whole(target: Releases) -> dict[str, str]:
+    """The release each store serves, after checking every list of every user against it."""
+    found = {}
+    for store in stores(target):
+        answers = [recommend(store, user, name, made_up.SIZE) for user in made_up.USERS[:-1] for name in LISTS]
+        (release,) = {answer.release for answer in answers}
+        assert all(len(answer.items) == made_up.SIZE for answer in answers)
+        assert {item.reason for answer in answers for item in answer.items} == {f"of {release}"}
+        found[store.name] = release
+    return found
+
+
+def stores(target: Releases) -> tuple[Store, Store]:
+    """Both stores as a reader uses them: with connections that stay open."""
+    return PostgresStore(Pool(get_settings().postgres_dsn, size=2).session, made_up.SCHEMA), target.redis
+
+
+@contextmanager
+def readers(target: Releases) -> Iterator[list[str]]:
+    """Threads that read both stores all the while; yields what they find wrong."""
+    wrong: list[str] = []
+    counts: dict[str, int] = {}
+    stop = threading.Event()
+
+    def read(store: Store) -> None:
+        while not stop.is_set():
+            for user in made_up.USERS[:5]:
+                answer = recommend(store, user, "for_you", made_up.SIZE)
+                reasons = [item.reason for item in answer.items]
+                counts[store.name] = counts.get(store.name, 0) + 1
+                if answer.segment or reasons != [f"of {answer.release}"] * made_up.SIZE:
+                    wrong.append(f"{store.name}: {answer}")
+                time.sleep(0.002)
+
+    def guarded(store: Store) -> None:
+        try:
+            read(store)
+        except Exception as error:  # told by the test, not by a thread that ends quietly
+            wrong.append(f"{store.name}: {error!r}")
+
+    threads = [threading.Thread(target=guarded, args=(store,)) for store in stores(target)]
+    for thread in threads:
+        thread.start()
+    yield wrong
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    assert min(counts.get(name, 0) for name in ("postgresql", "redis")) > 20
+
+
+@pytest.mark.parametrize("step", made_up.STEPS)
+def test_killed(target: Releases, processes: BaseContext, step: str) -> None:
+    target.grace_s = 60
+    with readers(target) as wrong:
+        if step == "within removing":  # what an earlier run replaced is removed when this one begins
+            made_up.publish(target, NEW)
+            target.catalog._execute(
+                "update {0}.builds set served_until = now() - interval '1 hour' where served_until is not null", ()
+            )
+            publish_and_die(processes, NEXT, step)
+        else:
+            publish_and_die(processes, NEW, step)
+        served = releases_served_whole(target)
+        switched = {"between the two pointers": "postgresql", "after the pointers": "both", "within removing": "both"}.get(step)
+        old, new = OLD.isoformat(), NEW.isoformat()
+        assert served == {"postgresql": new if switched else old, "redis": new if switched == "both" else old}
+        made_up.publish(target, NEXT)
+        assert releases_served_whole(target) == {"postgresql": "1999-03-03", "redis": "1999-03-03"}
+    assert wrong == []
+    left = [build for build in target.catalog.builds() if build.status in ("loading", "verified")]
+    assert all(build.release_id == new for build in left)
+    made_up.publish(target, NEW)
+    assert not [build for build in target.catalog.builds() if build.status in ("loading", "verified")]
+    assert target.redis.builds() == target.postgres.builds()
+
+
+def test_readers_never_see_a_mix_while_the_same_release_is_published_again(target: Releases) -> None:
+    with readers(target) as wrong:
+        for _ in range(4):
+            made_up.publish(target, OLD)
+    assert wrong == []
