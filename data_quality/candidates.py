@@ -23,7 +23,7 @@ def checks(day: date) -> list[Check]:
 def ranked_source(day: date, source: str) -> Check:
     """Each user's candidates from one source: ranked 1..n, no item twice, scores that are numbers."""
     dataset = f"candidates/{source}"
-    rows = pl.from_arrow(lake.read(dataset, day, columns=["user_key", "item_id", "rank", "score"]))
+    rows = pl.DataFrame(lake.read(dataset, day, columns=["user_key", "item_id", "rank", "score"]))
     return Check(dataset, rank_problems(rows).to_pandas(), RANK_EXPECTATIONS)
 
 
@@ -48,8 +48,8 @@ def rank_problems(rows: pl.DataFrame) -> pl.DataFrame:
 
 def union(day: date) -> Check:
     """The union: one row per user and item, for nearly every known user."""
-    rows = pl.from_arrow(lake.read("candidates/union", day, columns=["user_key", "item_id"]))
-    users = pl.from_arrow(lake.read("users", day, columns=["user_key"]))
+    rows = pl.DataFrame(lake.read("candidates/union", day, columns=["user_key", "item_id"]))
+    users = pl.DataFrame(lake.read("users", day, columns=["user_key"]))
     return Check("candidates/union", union_summary(rows, users).to_pandas(), UNION_EXPECTATIONS)
 
 

@@ -16,6 +16,7 @@ import great_expectations as gx
 import structlog
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL
 
@@ -113,14 +114,14 @@ def validate(checks: Iterable[Check]) -> list[GateResult]:
         suite = gx.ExpectationSuite(name=check.name, expectations=check.expectations)
         for result in batch.validate(suite, result_format="BOOLEAN_ONLY").results:
             if not result.success:
-                result = batch.validate(result.expectation_config.to_domain_obj(), result_format="SUMMARY")
+                result = batch.validate(_config(result).to_domain_obj(), result_format="SUMMARY")
             results.append(judge(check.name, result))
     return sorted(results, key=lambda result: (result.checked, result.expectation))
 
 
 def judge(checked: str, result: ExpectationValidationResult) -> GateResult:
     """What one validation result means. One that could not be computed fails, whatever its severity."""
-    config = result.expectation_config
+    config = _config(result)
     columns = [str(config.kwargs[key]) for key in ("column", "column_A", "column_B") if key in config.kwargs]
     expectation = config.description or f"{config.type}({', '.join(columns)})"
     error = _error_of(result)
@@ -139,12 +140,18 @@ def record(report: GateReport) -> None:
         )
 
 
+def _config(result: ExpectationValidationResult) -> ExpectationConfiguration:
+    assert result.expectation_config is not None, "every result of a suite names its expectation"
+    return result.expectation_config
+
+
 def _observed(result: dict) -> str:
     if not result:
         return "as expected"
     if "observed_value" in result:
         return str(result["observed_value"])
-    examples = ", ".join(dict.fromkeys(str(value) for value in (result.get("partial_unexpected_list") or [])[:3]))
+    unexpected = [value for value in result.get("partial_unexpected_list") or [] if value is not None]
+    examples = ", ".join(dict.fromkeys(map(str, unexpected[:3])))
     rows = f"{result.get('unexpected_count') or 0} of {result.get('element_count')} rows unexpected"
     return f"{rows}, such as {examples}" if examples else rows
 
@@ -159,10 +166,9 @@ def _error_of(result: ExpectationValidationResult) -> str | None:
 
 
 def _database_url() -> str:
-    parts = conninfo_to_dict(get_settings().postgres_dsn)
-    url = URL.create(
-        "postgresql+psycopg2", parts["user"], parts.get("password"), parts["host"], int(parts.get("port", 5432)), parts["dbname"]
-    )
+    parts = {name: str(value) for name, value in conninfo_to_dict(get_settings().postgres_dsn).items()}
+    where = (parts["host"], int(parts.get("port", 5432)), parts["dbname"])
+    url = URL.create("postgresql+psycopg2", parts["user"], parts.get("password"), *where)
     return url.render_as_string(hide_password=False)
 
 

@@ -83,7 +83,7 @@ def files(dates: str) -> Check:
     query = f"""
         select
             case when rejected > {share:f} * rows_read
-                then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is {share:.1%}'
+                then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is a share of {share:g}'
             end as file_with_too_many_rejected_rows
         from ops.loaded_files where business_date in ({dates})
     """

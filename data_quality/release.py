@@ -18,9 +18,9 @@ MIN_USERS_COVERED = 0.95
 
 def checks(day: date) -> list[Check]:
     """The suite for the release of `day`."""
-    release = pl.from_arrow(lake.read("release", day))
-    bought = pl.from_arrow(lake.read("features/user_item", day, columns=["user_key", "item_id"]))
-    users = pl.from_arrow(lake.read("users", day, columns=["user_key"]))
+    release = pl.DataFrame(lake.read("release", day))
+    bought = pl.DataFrame(lake.read("features/user_item", day, columns=["user_key", "item_id"]))
+    users = pl.DataFrame(lake.read("users", day, columns=["user_key"]))
     return [
         Check("release, by list", list_summary(release, bought).to_pandas(), list_expectations(get_settings().list_size)),
         Check("release", coverage(release, users).to_pandas(), COVERAGE_EXPECTATIONS),

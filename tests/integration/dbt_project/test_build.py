@@ -1,0 +1,158 @@
+"""Two dates of a small shop through dbt, the marts gate and the export: first build, next day, again, late file."""
+
+from datetime import date
+
+import pytest
+
+from cartwheel import lake, warehouse
+from cartwheel.dbt import run_dbt
+from cartwheel.export import NotBuiltError, export, export_snapshots
+from data_quality.gate import GateFailedError, run_gate
+
+FIRST, SECOND, LATER = date(1999, 1, 1), date(1999, 1, 2), date(1999, 1, 3)
+MARTS = ("dim_items", "dim_users", "fct_interactions", "fct_daily_item_sales", "fct_item_promotions", "daily_kpis")
+
+pytestmark = pytest.mark.usefixtures("empty_warehouse")
+
+
+def query(statement: str, *parameters) -> list[tuple]:
+    with warehouse.connect() as connection:
+        return connection.execute(statement, parameters).fetchall()
+
+
+def load(dataset: str, day: date, columns: str, rows: list[tuple]) -> None:
+    """Replace a date of a raw table, as ingest does."""
+    with warehouse.connect() as connection:
+        partition = f"raw.{dataset}_{day:%Y%m%d}"
+        connection.execute(f"create table if not exists {partition} partition of raw.{dataset} for values in ('{day}')")
+        connection.execute(f"truncate {partition}")
+        places = ", ".join(["%s"] * len(columns.split(",")))
+        connection.cursor().executemany(
+            f"insert into {partition} (business_date, key, line, {columns}) values ('{day}', 'file', 1, {places})", rows
+        )
+        connection.execute("delete from ops.loaded_files where dataset = %s and business_date = %s", (dataset, day))
+        connection.execute(
+            "insert into ops.loaded_files (key, etag, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
+            " values (%s, 'etag', %s, %s, 1, %s, %s, 0, 0)",
+            (f"{dataset}/{day}.csv", dataset, day, len(rows), len(rows)),
+        )
+
+
+def load_purchases(day: date, *rows: tuple) -> None:
+    """Each row: event_id, user_id, item_id, quantity, price, value."""
+    columns = "event_type, event_ts, session_id, event_id, user_id, item_id, quantity, price, value"
+    load("interactions", day, columns, [("purchase", f"{day} 10:00+00", f"s-{day}-{row[1]}", *row) for row in rows])
+
+
+def build(day: date, *options: str) -> None:
+    run_dbt("build", "--vars", f"{{partition_date: '{day}'}}", *options, capture=True)
+
+
+def titles(day: date) -> dict[str, str | None]:
+    return {row["item_id"]: row["title"] for row in lake.read("items", day).to_pylist()}
+
+
+def checksums() -> dict[str, str]:
+    return {
+        mart: query(f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from marts.{mart} as t")[0][0]
+        for mart in MARTS
+    }
+
+
+@pytest.fixture(scope="module")
+def first_build(empty_warehouse):
+    """Both dates are loaded, the first is built: the second must leave no trace."""
+    load("items", FIRST, "item_id, title, available", [("milk", "Milk", None), ("gone", "Gone", False)])
+    load("users", FIRST, "user_id, age_band", [("ann", "25-34")])
+    load("item_context", FIRST, "item_id, starts_on, ends_on, mailer, regions", [("milk", FIRST, SECOND, "front page", 3)])
+    load_purchases(FIRST, ("e1", "ann", "milk", 2, 1.1, None), ("e2", "bob", "bread", 1, 3.0, 2.5))
+    load("items", SECOND, "item_id, title", [("milk", "Fresh milk")])
+    load_purchases(SECOND, ("e3", "ann", "milk", 1, 1.0, 1.0), ("e4", "cid", "milk", 1, 1.0, 1.0))
+    build(FIRST)
+
+
+@pytest.fixture(scope="module")
+def second_build(first_build):
+    export(FIRST)
+    build(SECOND)
+
+
+def test_the_first_build_holds_nothing_of_a_later_date(first_build):
+    assert query("select event_id, revenue::float from marts.fct_interactions order by 1") == [("e1", 2.2), ("e2", 2.5)]
+    assert query("select item_id, title, available from marts.dim_items order by 1") == [
+        ("bread", None, True), ("gone", "Gone", False), ("milk", "Milk", True),
+    ]  # fmt: skip
+    assert query("select event_date, active_users, items, revenue::float, new_users, returning_users from marts.daily_kpis") == [
+        (FIRST, 2, 2, 4.7, 2, 0)
+    ]
+
+
+def test_users_are_known_by_their_key_alone(first_build):
+    known = {warehouse.user_key(b"secret of the test", user) for user in ("ann", "bob")}
+    assert {key for (key,) in query("select user_key from marts.dim_users")} == known
+    columns = query("select table_name from information_schema.columns where table_schema = 'marts' and column_name = 'user_id'")
+    assert columns == []
+
+
+def test_analysts_may_read_the_marts_and_nothing_else(first_build):
+    may_read = query(
+        "select schemaname, bool_and(has_table_privilege('analyst', format('%%I.%%I', schemaname, tablename), 'select'))"
+        " from pg_tables where schemaname in ('marts', 'intermediate', 'raw') group by 1 order by 1"
+    )
+    assert may_read == [("intermediate", False), ("marts", True), ("raw", False)]
+
+
+def test_a_date_that_dbt_has_not_built_is_not_exported(first_build):
+    with pytest.raises(NotBuiltError, match="1999-01-03"):
+        export(LATER)
+    with pytest.raises(NotBuiltError, match="1999-01-03"):
+        export_snapshots(LATER)
+
+
+def test_the_export_holds_the_date_as_known_at_its_end(second_build):
+    export(SECOND)
+    export_snapshots(FIRST)
+    assert lake.complete_dates("interactions") == [FIRST, SECOND]
+    assert lake.read("interactions", SECOND).column("event_id").to_pylist() == ["e3", "e4"]
+    assert [titles(day) for day in (FIRST, SECOND)] == [
+        {"bread": None, "gone": "Gone", "milk": "Milk"}, {"bread": None, "gone": "Gone", "milk": "Fresh milk"},
+    ]  # fmt: skip
+    assert [lake.read("users", day).num_rows for day in (FIRST, SECOND)] == [2, 3]
+    assert lake.read("item_context", SECOND).to_pylist() == [
+        {"item_id": "milk", "mailer": "front page", "display": None, "regions": 3}
+    ]
+    assert query("select business_date from ops.pending_dates") == []
+
+
+def test_building_a_date_again_changes_nothing(second_build):
+    before = checksums()
+    export(SECOND)
+    files = [lake.read("interactions", SECOND), lake.read("items", SECOND)]
+    build(SECOND)
+    assert checksums() == before
+    export(SECOND)
+    assert [lake.read("interactions", SECOND), lake.read("items", SECOND)] == files
+
+
+def test_a_late_file_replaces_its_date_and_corrects_later_counts(second_build):
+    export(SECOND)
+    load_purchases(FIRST, ("e5", "cid", "milk", 1, 1.0, 1.0))
+    build(SECOND)
+    run_gate("marts", SECOND)
+    assert query("select event_date, active_users, new_users, returning_users from marts.daily_kpis order by 1") == [
+        (FIRST, 1, 1, 0), (SECOND, 2, 1, 1),
+    ]  # fmt: skip
+    export(SECOND)
+    assert lake.read("interactions", FIRST).column("event_id").to_pylist() == ["e5"]
+    assert query("select business_date from ops.pending_dates") == []
+
+    with warehouse.connect() as connection:
+        connection.execute("update marts.fct_interactions set revenue = revenue + 1 where event_id = 'e3'")
+    with pytest.raises(GateFailedError, match=r"marts, by date: expect_column_pair_values_to_be_equal\(kpi_revenue, revenue\)"):
+        run_gate("marts", SECOND)
+
+
+def test_a_failing_dbt_test_fails_the_build(second_build):
+    load_purchases(LATER, ("same", "ann", "milk", 1, 1.0, 1.0), ("same", "ann", "milk", 1, 1.0, 1.0))
+    with pytest.raises(SystemExit, match="unique_fct_interactions_event_id"):
+        build(LATER, "--select", "int_dates_to_build", "fct_interactions")
