@@ -16,8 +16,6 @@ import structlog
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from psycopg import sql
-from psycopg.rows import dict_row
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -132,7 +130,7 @@ def _answers(stores: tuple[Store, ...], *request: Any) -> Iterator[tuple[Store, 
 def get_releases(store: PostgresDependency) -> list[Release]:
     """Every loaded release, latest first."""
     try:
-        return [Release(**row) for row in _releases(store)]
+        return [Release(**row) for row in store.releases()]
     except psycopg.Error as error:
         log.warning("store failed", store=store.name, error=type(error).__name__)
         raise HTTPException(503, "PostgreSQL cannot be reached") from None
@@ -145,12 +143,6 @@ def get_current_release(store: PostgresDependency) -> Release:
         if release.status == "serving":
             return release
     raise HTTPException(503, NO_RELEASE)
-
-
-def _releases(store: PostgresStore) -> list[dict]:
-    statement = sql.SQL("select * from {}.releases order by partition_date desc").format(sql.Identifier(store.schema))
-    with store.session() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement).fetchall()
 
 
 @app.get("/health")

@@ -55,11 +55,9 @@ def recommend(
 def releases(as_json: AsJson = False) -> None:
     """List the releases that are loaded, latest first."""
     import psycopg
-    from psycopg.rows import dict_row
 
     try:
-        with _store().session() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute("select * from serving.releases order by partition_date desc").fetchall()
+        found = _store().releases()
     except psycopg.Error as error:
         _fail(_first_line(error))
     if as_json:
@@ -105,9 +103,11 @@ def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for column in columns:
         table.add_column(column)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(table)

@@ -5,11 +5,13 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import polars as pl
 import psycopg
 import structlog
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from cartwheel import warehouse
 from cartwheel.contracts import LISTS
@@ -144,6 +146,12 @@ class PostgresStore:
     def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
         query = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
         return dict(self._query(query, (item_ids,), build))
+
+    def releases(self) -> list[dict[str, Any]]:
+        """The view `releases`: one row per loaded release, latest first."""
+        statement = self._sql("select * from {0}.releases order by partition_date desc")
+        with self.session() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement).fetchall()
 
     def _query(self, query: str, parameters: tuple = (), build: str = "") -> list[tuple]:
         # The build stands in the statement as a literal, so that the planner looks at its partition alone.

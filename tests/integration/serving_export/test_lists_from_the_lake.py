@@ -1,0 +1,106 @@
+"""Scoring and building lists, from the lake to the lake, on a made-up date."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from cartwheel import lake
+from cartwheel.contracts import LAKE_SCHEMAS
+from cartwheel.local.config import LocalConfig
+from serving_export.build_lists import build_lists
+from serving_export.content import BadContentError, checksum, entries, read_content
+from serving_export.score import BadScoresError, score
+
+DAY = date(1999, 4, 1)
+USER_KEYS = [f"key-{n}" for n in range(5)]
+ITEMS = ["apple", "bread", "cheese"]
+IN_ONE_PLACE = {"department": "FOOD", "subcategory": "food", "available": True}
+WRITTEN = ("features/sequences", "features/user", "features/item", "features/user_item", "features/user_subcategory",
+           "items", "users", "candidates/union", "scores", "release", "release_segments")  # fmt: skip
+
+
+def table(dataset: str, rows: list[dict]) -> pa.Table:
+    schema = LAKE_SCHEMAS[dataset]
+    return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema)
+
+
+class PopularityRanker:
+    """Scores candidates by how often anyone bought them, and adds an item of its own."""
+
+    def __init__(self, worst: float = 0.0) -> None:
+        self.batches: list[int] = []
+        self.worst = worst
+
+    def score(self, *, candidates: pa.Table, item: pa.Table, user_item: pa.Table, **_: pa.Table) -> pa.Table:
+        frame, bought = pl.DataFrame(candidates), pl.DataFrame(user_item)
+        assert set(bought["user_key"]) <= set(frame["user_key"])
+        self.batches.append(frame["user_key"].n_unique())
+        scored = frame.join(pl.DataFrame(item), on="item_id").select(
+            "user_key", "item_id", score="purchases", source=pl.lit("popular"), bought=pl.col("item_id") == "apple"
+        )
+        own = frame.select(pl.col("user_key").unique()).select(
+            "user_key",
+            item_id=pl.lit("cheese"),
+            score=pl.lit(self.worst, pl.Float32),
+            source=pl.lit("ranker"),
+            bought=pl.lit(False),
+        )
+        return pl.concat([scored, own]).to_arrow()
+
+
+@pytest.fixture
+def made_up_lake(services: LocalConfig) -> Iterator[None]:
+    rows: dict[str, list[dict]] = {
+        "items": [{"item_id": item, "title": item.title()} | IN_ONE_PLACE for item in ITEMS],
+        "users": [{"user_key": key, "age_band": "25-34"} for key in [*USER_KEYS, "cold"]],
+        "features/item": [{"item_id": item, "purchases": n} for n, item in enumerate(ITEMS, 1)],
+        "features/user_item": [
+            {"user_key": key, "item_id": "apple", "purchases": 2, "recency_days": 3.5, "decayed_visits": 1, "purchases_28": 2}
+            for key in USER_KEYS
+        ],
+        "candidates/union": [{"user_key": key, "item_id": item} for key in USER_KEYS for item in ITEMS[:2]],
+        "features/sequences": [], "features/user": [], "features/user_subcategory": [],
+    }  # fmt: skip
+    for dataset, content in rows.items():
+        lake.write(dataset, DAY, table(dataset, content))
+    yield
+    for dataset in WRITTEN:
+        lake.delete(dataset, DAY)
+
+
+def test_from_candidates_to_content(made_up_lake: None) -> None:
+    ranker = PopularityRanker()
+    score(DAY, ranker, "7", users_per_batch=2)
+    assert ranker.batches == [2, 2, 1]
+    build_lists(DAY)
+    release = pl.DataFrame(lake.read("release", DAY))
+    assert lake.read("release", DAY).schema.equals(LAKE_SCHEMAS["release"])
+    first = release.filter(user_key="key-0").select("list", "rank", "item_id", "reason").rows()
+    assert first == [
+        ("buy_again", 1, "apple", "Buy again: you bought it 2 times, last 3 days ago"),
+        ("discover", 1, "bread", "Popular this month in Food"),
+        ("discover", 2, "cheese", "Because you bought Apple"),
+        ("for_you", 1, "bread", "Popular this month in Food"),
+        ("for_you", 2, "apple", "Buy again: you bought it 2 times, last 3 days ago"),
+        ("for_you", 3, "cheese", "Because you bought Apple"),
+    ]
+    keys = pl.DataFrame({"user_key": [*USER_KEYS, "cold"], "user_id": [f"id-{n}" for n in range(5)] + ["id-cold"]})
+    content = read_content(DAY, keys)
+    assert content.members.rows() == [("id-cold", "25-34|*")]
+    assert dict(content.titles.rows()) == {"apple": "Apple", "bread": "Bread", "cheese": "Cheese"}
+    with pytest.raises(BadContentError, match="6 rows of users"):
+        read_content(DAY, keys.filter(pl.col("user_key") != "key-3"))
+
+    before = checksum(entries(content))
+    score(DAY, PopularityRanker(), "7")
+    build_lists(DAY)
+    assert checksum(entries(read_content(DAY, keys))) == before
+
+
+def test_scores_that_are_not_finite_are_refused(made_up_lake: None) -> None:
+    with pytest.raises(BadScoresError, match="not finite"):
+        score(DAY, PopularityRanker(worst=float("nan")), "7")
+    assert not lake.exists("scores", DAY)
