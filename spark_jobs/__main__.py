@@ -32,7 +32,7 @@ def main() -> None:
     names = [name for name in JOBS if name in arguments.jobs or not arguments.jobs]
     spark = spark_session("spark_jobs")
     try:
-        lake, done, total = Lake(spark), 0, len(names) * len(arguments.date)
+        lake, done, total = Lake.of_settings(spark), 0, len(names) * len(arguments.date)
         for day in sorted(set(arguments.date)):
             started = time.monotonic()
             for name in names:

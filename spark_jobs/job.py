@@ -44,6 +44,6 @@ class Job:
         day = parser.parse_args().date
         spark = spark_session(f"{self.output} {day}")
         try:
-            self.run(Lake(spark), day)
+            self.run(Lake.of_settings(spark), day)
         finally:
             spark.stop()

@@ -1,6 +1,8 @@
 """The lake as the jobs see it: datasets at `<lake_uri>/<dataset>/date=<date>/`, with the schemas of the contracts."""
 
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,12 +17,16 @@ from spark_jobs.history import candidate_catalogue, purchase_history
 class Lake:
     """Reads and writes the lake in one Spark session; keeps the history of the date at work in memory."""
 
-    def __init__(self, spark: SparkSession, root: str | None = None, min_item_purchases: int | None = None):
-        settings = get_settings() if root is None or min_item_purchases is None else None
+    def __init__(self, spark: SparkSession, root: str, min_item_purchases: int):
         self.spark = spark
-        self.root = (root or settings.lake_uri).rstrip("/")
-        self.min_item_purchases = min_item_purchases or settings.min_item_purchases
+        self.root = root.rstrip("/")
+        self.min_item_purchases = min_item_purchases
         self._kept: dict[tuple[str, date], DataFrame] = {}
+
+    @classmethod
+    def of_settings(cls, spark: SparkSession) -> "Lake":
+        settings = get_settings()
+        return cls(spark, settings.lake_uri, settings.min_item_purchases)
 
     def path(self, dataset: str, day: date) -> str:
         return f"{self.root}/{dataset}/date={day.isoformat()}"
@@ -43,7 +49,7 @@ class Lake:
 
     def history(self, day: date) -> DataFrame:
         """The purchases up to the end of a date: see `purchase_history`."""
-        partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions"))
+        partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
         return self._keep("history", day, lambda: purchase_history(self.read_until("interactions", day), day, partitions))
 
     def catalogue(self, day: date) -> DataFrame:
@@ -64,15 +70,17 @@ class Lake:
         frame.select(columns).sortWithinPartitions(*keys).write.mode("overwrite").parquet(path)
         return self.read(dataset, day).count()
 
-    def _keep(self, name: str, day: date, build) -> DataFrame:
+    def _keep(self, name: str, day: date, build: Callable[[], DataFrame]) -> DataFrame:
+        if any(kept_day != day for _, kept_day in self._kept):
+            self.spark.catalog.clearCache()  # also what a job kept for the earlier date
+            self._kept.clear()
         if (name, day) not in self._kept:
-            for key in [key for key in self._kept if key[1] != day]:
-                self._kept.pop(key).unpersist()
             self._kept[name, day] = build().persist()
         return self._kept[name, day]
 
-    def _file_system(self, path: str):
-        hadoop_path = self.spark._jvm.org.apache.hadoop.fs.Path(path)
+    def _file_system(self, path: str) -> tuple[Any, Any]:
+        jvm: Any = self.spark._jvm
+        hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
         return hadoop_path.getFileSystem(self.spark._jsparkSession.sessionState().newHadoopConf()), hadoop_path
 
     def _exists(self, path: str) -> bool:

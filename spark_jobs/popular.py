@@ -46,6 +46,7 @@ def transform(day: date, history: DataFrame, catalogue: DataFrame, users: DataFr
         .join(F.broadcast(segments), "user_key")
         .groupBy("item_id", "segment")
         .agg(F.count("*").alias("buyers"))
+        .persist()  # read twice below
     )
     sizes = segments.groupBy("segment").agg(F.count("*").alias("users"))
     all_users = sizes.agg(F.sum("users").alias("all_users"))
