@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cartwheel.settings import LOCAL_DIR, LOCAL_ENV_FILE
@@ -25,8 +25,8 @@ class LocalConfig:
     """Ports by service, secrets by purpose."""
 
     ports: dict[str, int]
-    secrets: dict[str, str]
-    fernet_key: str
+    secrets: dict[str, str] = field(repr=False)
+    fernet_key: str = field(repr=False)
 
     def postgres_dsn(self, role: str, database: str, secret: str | None = None) -> str:
         return f"postgresql://{role}:{self.secrets[secret or role]}@127.0.0.1:{self.ports['postgres']}/{database}"
