@@ -257,6 +257,10 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
         item_id=_text,
         **{f"{source}_{what}": kind for source in CANDIDATE_SOURCES for what, kind in (("rank", _int), ("score", _float))},
     ),
+    # The champion's scores: one row per user and item, candidates and the model's own; source names the best of them.
+    "scores": _schema(user_key=_text, item_id=_text, score=_float, source=_text, bought=pa.bool_(), model_version=_text),
+    # Popular lists for users without lists of their own; segments are `all`, `<age_band>|<income_band>` or `*` for either.
+    "release_segments": _schema(segment=_text, rank=_int, item_id=_text, score=_float, reason=_text),
     # A release as published: every list of every user, best first; reason is text a shop can show.
     "release": _schema(user_key=_text, list=_text, rank=_int, item_id=_text, score=_float, reason=_text),
 }
