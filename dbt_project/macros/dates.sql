@@ -1,8 +1,8 @@
 {#- The date being built, as SQL: the var `partition_date`, else the latest date that has been loaded. -#}
 {% macro partition_date() -%}
     {%- if var('partition_date', none) -%}
-        {#- Goes through a date: anything else in the var is an error here, not a piece of SQL. -#}
-        date '{{ modules.datetime.date.fromisoformat(var("partition_date") | string) }}'
+        {#- Quotes are doubled: whatever the var holds is one literal, and a date or an error. -#}
+        date '{{ var("partition_date") | string | replace("'", "''") }}'
     {%- else -%}
         (select max(business_date) from {{ source('ops', 'loaded_files') }})
     {%- endif -%}

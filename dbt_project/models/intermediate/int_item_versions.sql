@@ -43,12 +43,33 @@ unlisted as (
 versions as (
 
     select
-        item_id, business_date as valid_from, title, description, department, category, subcategory, brand, price,
-        image_url, available, attributes
+        item_id,
+        business_date as valid_from,
+        title,
+        description,
+        department,
+        category,
+        subcategory,
+        brand,
+        price,
+        image_url,
+        available,
+        attributes
     from listed
     union all
     select
-        item_id, first_date, null, null, null, null, null, null, null, null, null, null
+        item_id,
+        first_date,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null
     from unlisted
 
 ),

@@ -14,7 +14,10 @@ new_users as (
 
     select user_id from seen
     {% if is_incremental() %}
-        where not exists (select from {{ this }} as known where known.user_id = seen.user_id)
+        where not exists (
+            select from {{ this }} as known
+            where known.user_id = seen.user_id
+        )
     {% endif %}
 
 ),

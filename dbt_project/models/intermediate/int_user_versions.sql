@@ -43,11 +43,27 @@ undescribed as (
 versions as (
 
     select
-        user_id, business_date as valid_from, age_band, gender, region, income_band, household_size, signup_ts, consent
+        user_id,
+        business_date as valid_from,
+        age_band,
+        gender,
+        region,
+        income_band,
+        household_size,
+        signup_ts,
+        consent
     from described
     union all
     select
-        user_id, first_date, null, null, null, null, null, null, null
+        user_id,
+        first_date,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null
     from undescribed
 
 ),
