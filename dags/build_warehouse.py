@@ -1,26 +1,44 @@
 """raw → quality gate → dbt (staging, intermediate, marts) → quality gate → lake.
 
-dbt builds the dates that have new files (`ops.pending_dates`) and the partition key itself; each model is a task,
-its tests run with it, and a failing test stops the chain. The export writes the same dates to the lake as Parquet.
+dbt builds the dates that have new files (`ops.pending_dates`) and the partition key itself, a layer at a time; tests run
+with the models they test, and a failing one stops the chain. The export writes the same dates to the lake as Parquet.
 
 **When it fails**
 
 - *gate_raw*, *gate_marts*: the message names table, expectation and value; all results are in `ops.gate_results`.
   The release that is being served stays as it is. Mend the data, or the expectation, and clear the gate.
-- *a dbt model*: its log holds dbt's own message. Clear the model; finished models need not run again.
+- *a dbt layer*: its log holds dbt's own message and names the model or test. Mend it and clear the layer.
 
 **Which DAG next**: `build_features` follows by itself, for the same date.
 """
 
-from airflow.sdk import dag, task
-from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import InvocationMode, LoadMode, TestBehavior
+from airflow.sdk import chain, dag, task, task_group
+from cosmos import DbtBuildLocalOperator, ProfileConfig
+from cosmos.constants import InvocationMode
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
 from assets import LAKE, RAW_EVENTS
 from cartwheel.dbt import DBT_PROJECT
-from cartwheel.settings import LOCAL_DIR
 from defaults import PARTITION_KEY, Tag, after, dag_options, partition_day
+
+PROFILE = ProfileConfig(
+    profile_name="cartwheel",
+    target_name="warehouse",
+    profile_mapping=PostgresUserPasswordProfileMapping(conn_id="warehouse", profile_args={"schema": "marts", "threads": 4}),
+)
+
+
+def dbt_layer(layer: str) -> DbtBuildLocalOperator:
+    """`dbt build` of one layer: unit tests, models and data tests, in the order dbt finds."""
+    return DbtBuildLocalOperator(
+        task_id=layer,
+        project_dir=DBT_PROJECT,
+        profile_config=PROFILE,
+        select=f"path:models/{layer}",
+        vars={"partition_date": PARTITION_KEY},
+        invocation_mode=InvocationMode.DBT_RUNNER,
+        install_deps=False,
+    )
 
 
 @dag(
@@ -36,21 +54,10 @@ def build_warehouse():
 
         run_gate("raw", partition_day(dag_run))
 
-    dbt = DbtTaskGroup(
-        group_id="dbt",
-        project_config=ProjectConfig(DBT_PROJECT, manifest_path=LOCAL_DIR / "dbt/manifest.json"),
-        profile_config=ProfileConfig(
-            profile_name="cartwheel",
-            target_name="warehouse",
-            profile_mapping=PostgresUserPasswordProfileMapping(
-                conn_id="warehouse", profile_args={"schema": "marts", "threads": 4}
-            ),
-        ),
-        execution_config=ExecutionConfig(invocation_mode=InvocationMode.DBT_RUNNER),
-        # BUILD runs a model's tests in the model's own task, so nothing downstream starts before they pass.
-        render_config=RenderConfig(load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.BUILD),
-        operator_args={"install_deps": False, "vars": {"partition_date": PARTITION_KEY}},
-    )
+    @task_group
+    def dbt() -> None:
+        layers = [dbt_layer(layer) for layer in ("staging", "intermediate", "marts")]
+        chain(*layers)
 
     @task
     def gate_marts(dag_run=None) -> None:
@@ -64,7 +71,7 @@ def build_warehouse():
 
         export(partition_day(dag_run))
 
-    gate_raw() >> dbt >> gate_marts() >> export()
+    gate_raw() >> dbt() >> gate_marts() >> export()
 
 
 build_warehouse()

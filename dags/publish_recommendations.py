@@ -49,25 +49,25 @@ def publish_recommendations():
     def release():
         @task
         def load(dag_run=None) -> None:
-            from serving_export.release import load
+            from serving_export.publish import load
 
             load(partition_day(dag_run))
 
         @task
         def verify(dag_run=None) -> None:
-            from serving_export.release import verify
+            from serving_export.publish import verify
 
             verify(partition_day(dag_run))
 
         @task(outlets=[RELEASE])
         def switch(dag_run=None) -> None:
-            from serving_export.release import switch
+            from serving_export.publish import switch
 
             switch(partition_day(dag_run))
 
         @task
         def prune() -> None:
-            from serving_export.release import prune
+            from serving_export.publish import prune
 
             prune()
 

@@ -49,7 +49,6 @@ def up(console: Console) -> LocalConfig:
         _step(console, "databases and roles", lambda: setup.prepare_databases(config))
         supervisor.start_service(config, "mlflow")
         _step(console, "Airflow database", lambda: setup.prepare_airflow(config))
-        _step(console, "dbt manifest", setup.prepare_dbt)
         rest = [service for service in SERVICES if service.name not in BASE]
         for service in rest:
             supervisor.start_service(config, service.name)

@@ -21,7 +21,7 @@ from cartwheel.local.services import (
     common_environment,
     postgres_program,
 )
-from cartwheel.settings import LOCAL_DIR, PROJECT_ROOT
+from cartwheel.settings import LOCAL_DIR
 
 BUCKETS = ("landing", "lake", "mlflow")
 # Database → its owner and the name of the owner's password among the secrets.
@@ -115,18 +115,6 @@ def prepare_s3() -> None:
     """The buckets, which are folders of the embedded object store."""
     for bucket in BUCKETS:
         (LOCAL_DIR / "s3" / bucket).mkdir(parents=True, exist_ok=True)
-
-
-def prepare_dbt() -> None:
-    """dbt's manifest, from which the Airflow DAG is drawn; made again when the project is newer."""
-    project = PROJECT_ROOT / "dbt_project"
-    manifest = LOCAL_DIR / "dbt/manifest.json"
-    sources = [path for path in project.rglob("*") if path.suffix in (".sql", ".yml") and "target" not in path.parts]
-    if manifest.exists() and all(path.stat().st_mtime < manifest.stat().st_mtime for path in sources):
-        return
-    from cartwheel.dbt import run_dbt
-
-    run_dbt("parse", "--target-path", str(LOCAL_DIR / "dbt"))
 
 
 def prepare_airflow(config: LocalConfig) -> None:
