@@ -1,0 +1,65 @@
+"""What training and evaluation read of the lake, as frames."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import polars as pl
+
+from cartwheel import lake
+from cartwheel.settings import get_settings
+
+DATASETS = {
+    "sequences": "features/sequences",
+    "user": "features/user",
+    "item": "features/item",
+    "user_item": "features/user_item",
+    "user_subcategory": "features/user_subcategory",
+    "items": "items",
+    "candidates": "candidates/union",
+}
+EVENTS = {"user_key": pl.String, "item_id": pl.String, "event_type": pl.String, "event_ts": pl.Datetime("us", "UTC")}
+
+
+def read(dataset: str, day: date) -> pl.DataFrame:
+    """One lake partition as a frame.
+
+    Raises:
+        cartwheel.lake.MissingPartitionError: it is missing or incomplete.
+    """
+    return pl.DataFrame(lake.read(dataset, day))
+
+
+def load(day: date) -> dict[str, pl.DataFrame]:
+    """The tables the ranker takes, by the names of its arguments, sorted so that the same data gives the same model."""
+    tables = {name: read(dataset, day) for name, dataset in DATASETS.items()}
+    keys = ("user_key", "item_id", "subcategory")
+    return {name: table.sort([key for key in keys if key in table.columns][:2]) for name, table in tables.items()}
+
+
+def events_between(after: date, until: date) -> pl.DataFrame:
+    """Events from the day after `after` to `until`: the columns of `EVENTS`.
+
+    Days without a partition are days without events.
+    """
+    days = [day for day in lake.complete_dates("interactions") if after < day <= until]
+    with ThreadPoolExecutor(8) as pool:
+        parts = list(pool.map(lambda day: pl.DataFrame(lake.read("interactions", day, columns=list(EVENTS))), days))
+    return pl.concat([pl.DataFrame(schema=EVENTS), *parts]).drop_nulls("item_id")
+
+
+def window_events(cutoff: date, days: int | None = None) -> pl.DataFrame:
+    """The events that label a cut-off: those of the `days` after it (`settings.label_window_days` unless given)."""
+    return events_between(cutoff, cutoff + timedelta(days=days or get_settings().label_window_days))
+
+
+def checksum(day: date) -> str:
+    """One hash over the contents of the partitions that `load` reads."""
+    bucket = get_settings().lake_bucket
+    tags = [
+        item["ETag"]
+        for dataset in DATASETS.values()
+        for item in lake.list_objects(bucket, lake.partition_prefix(dataset, day))
+        if item["Key"].endswith(".parquet")
+    ]
+    return hashlib.sha256(" ".join(sorted(tags)).encode()).hexdigest()[:16]

@@ -1,0 +1,139 @@
+"""Stage 1: train the encoder to name what a user will buy in the weeks after a visit.
+
+At the end of a visit, the targets are purchases drawn from the next `label_window_days`; the loss is a softmax over the
+whole catalogue. Only histories up to the earliest training cut-off are seen, so the encoder's scores are honest features
+at every later cut-off: its weights stay, the histories grow.
+"""
+
+import math
+import time
+
+import numpy as np
+import polars as pl
+import structlog
+import torch
+from torch import nn
+
+from training.model import KINDS, Encoder, Ranker, histories, item_codes
+
+log = structlog.get_logger()
+
+EPOCHS = 4
+USERS_PER_STEP = 24
+VISITS_PER_USER = 8  # positions per user and epoch that the loss looks at
+TARGETS = 16  # purchases drawn per position
+REPEAT_WEIGHT = 0.3  # of a target that the user had bought before: the features know those better
+LEARNING_RATE = 5e-3
+MAX_HISTORY = 512  # what the lake keeps
+
+
+def vocabulary(sequences: pl.DataFrame, items: pl.DataFrame, minimum: int) -> dict[str, list[str]]:
+    """Items bought at least `minimum` times in the histories, and all their groups and brands."""
+    counts = sequences.select(pl.col("item_ids").explode()).drop_nulls().to_series().value_counts(name="count")
+    seen = items.join(counts, left_on="item_id", right_on="item_ids")
+    known = {kind: seen[kind].drop_nulls().unique().sort().to_list() for kind in KINDS[1:]}
+    return {"item_id": seen.filter(pl.col("count") >= minimum)["item_id"].sort().to_list()} | known
+
+
+def train_encoder(ranker: Ranker, sequences: pl.DataFrame, items: pl.DataFrame, seed: int, epochs: int | None = None) -> float:
+    """Train `ranker.encoder` on histories (features/sequences of the earliest cut-off); returns the last epoch's loss."""
+    torch.manual_seed(seed)
+    epochs = epochs or EPOCHS
+    device, config = ranker.device, ranker.config
+    ranker.build_encoder()
+    encoder = ranker.encoder
+    past = histories(sequences, items, config["vocabulary"], MAX_HISTORY)
+    start_from_popularity(encoder, past["codes"][..., 0])
+    codes, days = past["codes"].to(device), past["days"].to(device)
+    horizon, first, ends = _targets(past, config["label_window_days"])
+    horizon, first, ends = (torch.from_numpy(part).to(device) for part in (horizon, first, ends))
+    catalogue = item_codes(
+        pl.DataFrame({"item_id": config["vocabulary"]["item_id"]}).join(items, on="item_id", how="left", maintain_order="left"),
+        config["vocabulary"],
+    ).to(device)
+    users = torch.nonzero(ends.any(1))[:, 0].cpu()
+    steps = epochs * math.ceil(len(users) / USERS_PER_STEP)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2), pct_start=0.1)
+    generator = torch.Generator().manual_seed(seed)  # draws on the CPU, so that a GPU sees the same examples
+    started, step, mean = time.monotonic(), 0, float("nan")
+    for epoch in range(epochs):
+        encoder.train()
+        order, total = users[torch.randperm(len(users), generator=generator)], 0.0
+        for batch in order.split(USERS_PER_STEP):
+            loss = _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, config["length"], generator)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            step, total = step + 1, total + loss.item() * len(batch)
+        mean, rate = total / len(users), step / (time.monotonic() - started)
+        left = round((steps - step) / rate)
+        log.info(
+            "encoder",
+            epoch=f"{epoch + 1}/{epochs}",
+            step=f"{step}/{steps}",
+            loss=round(mean, 4),
+            steps_per_s=round(rate, 1),
+            left_s=left,
+        )
+    encoder.eval()
+    return mean
+
+
+def start_from_popularity(encoder: Encoder, bought: torch.Tensor) -> None:
+    """Start with each item's bias at the logarithm of its purchases; `bought` is item codes [users, length]."""
+    counts = torch.bincount(bought.reshape(-1), minlength=len(encoder.bias.weight)).float()
+    popularity = torch.log1p(counts[2:])
+    with torch.no_grad():
+        encoder.bias.weight[2:, 0] = (popularity - popularity.mean()).to(encoder.bias.weight.device)
+
+
+def _targets(past: dict, window_days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per position [users, length]: where its window ends, where its item was first bought, whether it ends a visit."""
+    events, (users, length) = past["events"], past["days"].shape
+    place = pl.col("place")
+    events = events.with_columns(
+        first=place.min().over("user", "item_ids"),
+        ends=(pl.col("session_ids") != pl.col("session_ids").shift(-1).over("user")).fill_null(True),
+    )
+    user, at = events["user"].to_numpy(), events["place"].to_numpy()
+    first, ends, horizon = (
+        np.zeros((users, length), np.int64),
+        np.zeros((users, length), bool),
+        np.zeros((users, length), np.int64),
+    )
+    first[user, at], ends[user, at] = events["first"].to_numpy(), events["ends"].to_numpy()
+    days, counts = past["days"].numpy(), past["counts"].numpy()
+    for row in range(users):
+        known = days[row, : counts[row]]
+        horizon[row, : counts[row]] = np.searchsorted(known, known + window_days, side="right")
+    return horizon, first, ends & (horizon > np.arange(length) + 1)
+
+
+def _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, length, generator) -> torch.Tensor:
+    """Softmax loss of one batch of users, each seen through a random stretch of `length` purchases."""
+    device, full = codes.device, codes.shape[1]
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator).to(device)
+
+    user = batch.to(device)[:, None]
+    counts = (codes[user[:, 0], :, 0] > 0).sum(1)
+    offset = (draw(len(batch)) * ((counts - length).clamp(min=0) + 1)).long()
+    places = offset[:, None] + torch.arange(min(length, full), device=device)
+    inside, places = places < full, places.clamp(max=full - 1)
+    usable = ends[user, places] & inside
+    picked = (draw(*usable.shape) * usable).topk(min(VISITS_PER_USER, usable.shape[1]), dim=1).indices
+    chosen = usable.gather(1, picked)
+    states = encoder(codes[user, places] * inside[..., None], days[user, places])
+    states = states[torch.arange(len(batch), device=device)[:, None], picked][chosen]
+    at, owner = places.gather(1, picked)[chosen], user.expand_as(picked)[chosen]
+    after = (horizon[owner, at] - at - 1)[:, None]
+    drawn = at[:, None] + 1 + (draw(len(at), TARGETS) * after).long().clamp(max=after - 1)
+    target = codes[owner[:, None], drawn, 0]
+    weight = torch.where(first[owner[:, None], drawn] > at[:, None], 1.0, REPEAT_WEIGHT) * (target > 1)
+    logits = encoder.logits(states, catalogue)
+    log_likely = logits.gather(1, (target - 2).clamp(min=0)) - logits.logsumexp(1, keepdim=True)
+    return -(weight * log_likely).sum() / weight.sum().clamp(min=1)

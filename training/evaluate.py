@@ -1,0 +1,174 @@
+"""Measure a release against what its users bought afterwards, next to the simple rules.
+
+    python -m training.evaluate --release-date 2017-11-30 --until 2017-12-31
+    python -m training.evaluate --release-date 2017-11-30 --purchases purchases.parquet
+
+Reads the lake's `release`, `scores`, features/* and candidates/als of the date, and the purchases after it: those of the
+lake's `interactions`, or of a Parquet file (user_key, item_id, event_ts). Prints a table and ends with one line of JSON.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from cartwheel import lake
+from cartwheel.contracts import parse_partition_key
+from cartwheel.settings import get_settings
+from training import baselines, data, metrics
+from training.metrics import Estimate
+
+K = 10
+AUC_DAYS = 7
+AUC_NEW_CANDIDATES = 100
+MEASURES = {"ndcg": "ndcg_at_10", "recall": "recall_at_10", "hit_rate": "hit_rate_at_10", "novelty": "novelty_at_10"}
+COVERAGE = "coverage_at_10"
+OURS = "release"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of a release: `all_items` and `new_items` hold, by list, an estimate per measure."""
+
+    day: date
+    until: date
+    users: int
+    all_items: dict[str, dict[str, Estimate]]
+    new_items: dict[str, dict[str, Estimate]]
+    auc: Estimate | None
+
+    def figures(self) -> dict[str, float | int | str | None]:
+        """Plain names and numbers, the release's without a prefix; `_new` is for items new to the user."""
+        plain: dict[str, float | int | str | None] = {
+            "release_date": str(self.day),
+            "until": str(self.until),
+            "users": self.users,
+        }
+        for suffix, view in (("", self.all_items), ("_new", self.new_items)):
+            for name, measures in view.items():
+                prefix = "" if name == OURS else f"{name}_"
+                for measure, estimate in measures.items():
+                    plain[f"{prefix}{measure}{suffix}"] = round(estimate.value, 6)
+                    if name == OURS and measure != COVERAGE:
+                        plain[f"{measure}{suffix}_low"], plain[f"{measure}{suffix}_high"] = (
+                            round(estimate.low, 6),
+                            round(estimate.high, 6),
+                        )
+        plain["auc"] = None if self.auc is None else round(self.auc.value, 6)
+        if self.auc is not None:
+            plain["auc_low"], plain["auc_high"] = round(self.auc.low, 6), round(self.auc.high, 6)
+        return plain
+
+
+def evaluate(day: date, until: date, purchases: pl.DataFrame | None = None) -> Evaluation:
+    """Measure release `day` on the purchases after it up to `until`.
+
+    Args:
+        purchases: user_key, item_id, event_ts; the lake's interactions unless given.
+
+    Raises:
+        cartwheel.lake.MissingPartitionError: the release or the features of its date are not in the lake.
+        ValueError: there are no purchases to measure by.
+    """
+    bought_after = purchases_after(day, until) if purchases is None else purchases
+    start, end = _start(day + timedelta(days=1)), _start(until + timedelta(days=1))
+    bought_after = bought_after.filter(pl.col("event_ts") >= start, pl.col("event_ts") < end)
+    if bought_after.is_empty():
+        raise ValueError(f"no purchases after {day} up to {until} to measure by")
+    tables, als = data.load(day), data.read("candidates/als", day)
+    release, minimum = data.read("release", day), get_settings().min_item_purchases
+    own = tables["user_item"].select("user_key", "item_id")
+    of_all = metrics.truth(bought_after, tables["item"], minimum=minimum)
+    of_new = metrics.truth(bought_after, tables["item"], own, minimum)
+    views = []
+    for list_name, truth, rivals in (
+        ("for_you", of_all, baselines.all_items(tables, als)),
+        ("discover", of_new, baselines.new_items(tables, als)),
+    ):
+        lists = {OURS: release.filter(pl.col("list") == list_name)} | rivals
+        views.append({name: measure(ranked, truth) for name, ranked in lists.items()})
+    return Evaluation(day, until, len(of_all.users), views[0], views[1], release_auc(day, own, bought_after))
+
+
+def measure(ranked: pl.DataFrame, truth: metrics.Truth) -> dict[str, Estimate]:
+    """Every measure of one ranked list."""
+    table = metrics.per_user(ranked, truth, K)
+    weights = metrics.resample_weights(len(table))
+    figures = {}
+    for column, name in MEASURES.items():
+        values = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        figures[name] = metrics.interval(values, None if table[column].null_count() else weights)
+    share = metrics.coverage(ranked, truth, K)
+    return figures | {COVERAGE: Estimate(share, share, share)}
+
+
+def release_auc(day: date, own: pl.DataFrame, bought_after: pl.DataFrame) -> Estimate | None:
+    """AUC of the scores over each user's own history and first new candidates, for purchases of the week after.
+
+    Users without a purchase in that week count too. None if `scores` of the date are not in the lake.
+    """
+    if not lake.exists("scores", day):
+        return None
+    scores = data.read("scores", day).select("user_key", "item_id", "score")
+    new = baselines.ranked(scores.join(own, on=["user_key", "item_id"], how="anti"), AUC_NEW_CANDIDATES)
+    rows = pl.concat([scores.join(own, on=["user_key", "item_id"], how="semi"), new.select("user_key", "item_id", "score")]).sort(
+        "user_key", "item_id"
+    )
+    week = bought_after.filter(pl.col("event_ts") < _start(day + timedelta(days=AUC_DAYS + 1)))
+    marked = week.select("user_key", "item_id").unique().with_columns(label=pl.lit(1))
+    rows = rows.join(marked, on=["user_key", "item_id"], how="left", maintain_order="left")
+    users = rows["user_key"].rle_id().cast(pl.Int64).to_numpy()
+    return metrics.auc(rows["score"].to_numpy(), rows["label"].fill_null(0).to_numpy(), users)
+
+
+def purchases_after(day: date, until: date) -> pl.DataFrame:
+    """The lake's purchases after `day` up to `until`: user_key, item_id, event_ts."""
+    return data.events_between(day, until).filter(pl.col("event_type") == "purchase").drop("event_type")
+
+
+def show(evaluation: Evaluation, console: Console) -> None:
+    """Print the evaluation as tables."""
+    for title, view in (("All products", evaluation.all_items), ("Products new to the household", evaluation.new_items)):
+        table = Table(
+            title=f"{title}: release {evaluation.day}, purchases to {evaluation.until}, {evaluation.users:,} households"
+        )
+        table.add_column("list")
+        for name in [*MEASURES.values(), COVERAGE]:
+            table.add_column(name.replace("_at_10", "@10").replace("_", " "), justify="right")
+        for name, figures in view.items():
+            cells = [_cell(figures[measure]) for measure in MEASURES.values()]
+            table.add_row(name.replace("_", " "), *cells, f"{figures[COVERAGE].value:.3f}", style="bold" if name == OURS else "")
+        console.print(table)
+    if evaluation.auc is not None:
+        console.print(f"AUC of the scores for purchases of the {AUC_DAYS} days after: {_cell(evaluation.auc)}")
+
+
+def _cell(estimate: Estimate) -> str:
+    digits = 2 if estimate.value > 1 else 4
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--release-date", required=True, type=parse_partition_key)
+    parser.add_argument("--until", type=parse_partition_key, help="last day of purchases; the last there is by default")
+    parser.add_argument("--purchases", type=Path, help="Parquet file of purchases, instead of the lake's")
+    arguments = parser.parse_args()
+    purchases = pl.read_parquet(arguments.purchases) if arguments.purchases else None
+    last = purchases["event_ts"].max().date() if purchases is not None else lake.complete_dates("interactions")[-1]  # type: ignore[union-attr]
+    evaluation = evaluate(arguments.release_date, arguments.until or last, purchases)
+    show(evaluation, Console(width=150))
+    print(json.dumps(evaluation.figures()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,405 @@
+"""The ranker: a Transformer over a user's purchases, and a scorer on its state and the lake's features.
+
+This one file is also the model that ships: MLflow keeps it beside the weights ("models from code") and runs it where
+`training` is not installed, so it imports nothing of this project. Training assembles its examples with the same
+`assemble`, and therefore sees what serving sees.
+
+    model = mlflow.pyfunc.load_model("models:/ranker@champion").unwrap_python_model()
+    scored = model.score(sequences, user, item, user_item, user_subcategory, items, candidates)
+"""
+
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+KINDS = ("item_id", "subcategory", "category", "brand")  # what an item is made of; code 0 pads, 1 is unknown
+TABLES = ("sequences", "user", "item", "user_item", "user_subcategory", "items", "candidates")
+SECONDS_PER_DAY = 86_400
+
+
+# The encoder
+
+
+class Block(nn.Module):
+    """Causal self-attention whose heads forget at rates they learn, in log days."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads = heads
+        self.before_attention, self.before_mixing = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.look, self.take, self.join = nn.Linear(width, 2 * width), nn.Linear(width, width), nn.Linear(width, width)
+        self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.forget = nn.Parameter(torch.linspace(-3.0, 0.5, heads))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, log_days_between: Tensor, visible: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        shape = (batch, length, -1, self.heads, width // self.heads)
+        query, key = self.look(self.before_attention(x)).view(shape).permute(2, 0, 3, 1, 4)
+        value = self.take(x).view(shape).permute(2, 0, 3, 1, 4)[0]  # not normalised: how long a vector is counts
+        faded = -F.softplus(self.forget)[:, None, None] * log_days_between[:, None]
+        mask = faded.masked_fill(~visible[:, None], float("-inf"))
+        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        x = x + self.dropout(self.join(seen.transpose(1, 2).reshape(batch, length, width)))
+        return x + self.dropout(self.mix(self.before_mixing(x)))
+
+
+class Encoder(nn.Module):
+    """Purchases in, a state per purchase out; an item's logit is its vector times the state, plus its bias."""
+
+    GAPS = 10
+
+    def __init__(self, sizes: list[int], width: int, layers: int, heads: int, dropout: float):
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Embedding(size, width) for size in sizes)
+        for part in self.parts:
+            nn.init.normal_(part.weight, std=0.05)
+        self.gap = nn.Embedding(self.GAPS, width)
+        nn.init.normal_(self.gap.weight, std=0.05)
+        self.bias = nn.Embedding(sizes[0], 1)
+        nn.init.zeros_(self.bias.weight)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
+
+    def vectors(self, codes: Tensor) -> Tensor:
+        """Item vectors [..., width] from codes [..., 4]."""
+        return torch.stack([part(codes[..., kind]) for kind, part in enumerate(self.parts)]).sum(0)
+
+    def forward(self, codes: Tensor, days: Tensor) -> Tensor:
+        """States [users, length, width] from item codes [users, length, 4] and event times in days, oldest first."""
+        length = days.shape[1]
+        gaps = torch.log2(1 + 2 * torch.diff(days, dim=1, prepend=days[:, :1]).clamp(min=0)).long().clamp(max=self.GAPS - 1)
+        x = self.dropout(self.vectors(codes) + self.gap(gaps))
+        between = torch.log1p((days[:, :, None] - days[:, None, :]).clamp(min=0))
+        past = torch.ones(length, length, dtype=torch.bool, device=days.device).tril()
+        itself = torch.eye(length, dtype=torch.bool, device=days.device)  # so that padding attends to something
+        visible = past & (codes[:, None, :, 0] > 0) | itself
+        for block in self.blocks:
+            x = block(x, between, visible)
+        return self.norm(x)
+
+    def logits(self, states: Tensor, codes: Tensor) -> Tensor:
+        """How likely each item [items, 4] is bought next, per state [n, width]: logits [n, items]."""
+        return states @ self.vectors(codes).T + self.bias(codes[:, 0])[:, 0]
+
+
+# The scorer
+
+
+class Scorer(nn.Module):
+    """An MLP with one head per objective on features, user state, item vector and their product.
+
+    Each feature enters twice, as its quantile among the training rows and as a standardised signed logarithm, with an
+    indicator for each pattern of missing values. The transforms are buffers, so they travel with the weights.
+    """
+
+    QUANTILES = 64
+
+    def __init__(self, features: int, missing: int, width: int, hidden: list[int], objectives: int, dropout: float):
+        super().__init__()
+        self.register_buffer("quantiles", torch.zeros(features, self.QUANTILES))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+        self.register_buffer("missing", torch.zeros(missing, dtype=torch.long))
+        sizes = [2 * features + missing + 3 * width, *hidden]
+        layers = [
+            nn.Sequential(nn.Linear(size, out), nn.LayerNorm(out), nn.SiLU(), nn.Dropout(dropout))
+            for size, out in itertools.pairwise(sizes)
+        ]
+        self.trunk, self.heads = nn.Sequential(*layers), nn.Linear(sizes[-1], objectives)
+
+    @staticmethod
+    def missing_patterns(sample: np.ndarray) -> np.ndarray:
+        """Columns of the sample [rows, features] that stand for every different pattern of missing values."""
+        absent = np.isnan(sample)
+        _, first = np.unique(absent, axis=1, return_index=True)
+        return np.sort(first[absent[:, first].any(axis=0)])
+
+    def fit_transforms(self, sample: np.ndarray) -> None:
+        """Set quantiles, means and scales from a sample of training rows [rows, features]."""
+        logs = np.sign(sample) * np.log1p(np.abs(sample))
+        present = ~np.isnan(sample)
+        for column in range(sample.shape[1]):
+            values = sample[present[:, column], column] if present[:, column].any() else np.zeros(1, np.float32)
+            self.quantiles[column] = torch.from_numpy(np.quantile(values, np.linspace(0, 1, self.QUANTILES)).astype("float32"))
+            values = logs[present[:, column], column] if present[:, column].any() else np.zeros(1, np.float32)
+            self.mean[column], self.scale[column] = float(values.mean()), float(values.std()) + 1e-3
+        self.missing.copy_(torch.from_numpy(self.missing_patterns(sample)))
+
+    def transform(self, features: Tensor) -> Tensor:
+        """Network inputs [rows, 2 × features + missing] from raw features, NaN where missing."""
+        absent = features.isnan()
+        values = features.nan_to_num(0.0)
+        columns = values.T.contiguous()
+        below, upto = torch.searchsorted(self.quantiles, columns), torch.searchsorted(self.quantiles, columns, right=True)
+        place = ((below + upto).T / self.QUANTILES - 1) * 1.7  # ties take the middle of their places; variance about 1
+        logs = (values.sign() * values.abs().log1p() - self.mean) / self.scale
+        known = torch.cat([place, logs.clamp(-5, 5)], dim=1).masked_fill(torch.cat([absent, absent], dim=1), 0.0)
+        return torch.cat([known, absent[:, self.missing].float()], dim=1)
+
+    def forward(self, inputs: Tensor, state: Tensor, vector: Tensor) -> Tensor:
+        """Logits [rows, objectives] from transformed inputs, user states and item vectors (one row each)."""
+        return self.heads(self.trunk(torch.cat([inputs, state, vector, state * vector], dim=1)))
+
+
+# From lake tables to rows
+
+
+@dataclass
+class Rows:
+    """What the scorer sees: `pairs` (user_key, item_id, bought, source …) and, row by row, the model's inputs."""
+
+    pairs: pl.DataFrame
+    features: np.ndarray  # [rows, features], NaN where missing
+    user: np.ndarray  # [rows] place of the row's user in `states`
+    item: np.ndarray  # [rows] place of the row's item in `vectors`
+    states: Tensor  # [users, width]
+    vectors: Tensor  # [items, width]
+
+
+def item_codes(items: pl.DataFrame, vocabulary: dict[str, list[str]]) -> Tensor:
+    """Codes [items, 4] of a frame with the columns `KINDS`."""
+    codes = [
+        items.select(pl.col(kind).replace_strict(vocabulary[kind], range(2, len(vocabulary[kind]) + 2), default=1)).to_series()
+        for kind in KINDS
+    ]
+    return torch.from_numpy(np.stack([code.to_numpy() for code in codes], axis=1).astype(np.int64))
+
+
+def histories(sequences: pl.DataFrame, items: pl.DataFrame, vocabulary: dict[str, list[str]], length: int) -> dict[str, Any]:
+    """The last `length` purchases of each user, left-aligned: users, codes [users, length, 4], days and counts."""
+    users = sequences["user_key"]
+    events = sequences.select(
+        pl.int_range(pl.len()).alias("user"),
+        pl.col("item_ids", "event_ts", "session_ids").list.tail(length),
+        pl.int_ranges(0, pl.col("item_ids").list.len().clip(upper_bound=length)).alias("place"),
+    ).explode("item_ids", "event_ts", "session_ids", "place")
+    events = events.drop_nulls("item_ids").join(
+        items.select(KINDS), left_on="item_ids", right_on="item_id", how="left", maintain_order="left"
+    )
+    user, place = torch.from_numpy(events["user"].to_numpy().copy()), torch.from_numpy(events["place"].to_numpy().copy())
+    codes, days = torch.zeros(len(users), length, 4, dtype=torch.long), torch.zeros(len(users), length, dtype=torch.float64)
+    codes[user, place] = item_codes(events.rename({"item_ids": "item_id"}), vocabulary)
+    days[user, place] = torch.from_numpy(events["event_ts"].dt.epoch("s").to_numpy() / SECONDS_PER_DAY)
+    days = torch.where(codes[..., 0] > 0, days - days[:, :1], torch.zeros(()))  # only differences matter
+    return {"users": users, "codes": codes, "days": days.float(), "counts": (codes[..., 0] > 0).sum(1), "events": events}
+
+
+def _history_of(kind: list[str], name: str, user_item: pl.DataFrame) -> pl.DataFrame:
+    """What a user bought of a brand, a category …: one row per user and thing."""
+    return (
+        user_item.drop_nulls(kind)
+        .group_by("user_key", *kind)
+        .agg(
+            pl.col("purchases", "decayed_visits", "purchases_91").sum().name.prefix(f"{name}_"),
+            pl.len().cast(pl.Float32).alias(f"{name}_items"),
+            pl.col("recency_days").min().alias(f"{name}_recency_days"),
+        )
+    )
+
+
+def _prefixed(frame: pl.DataFrame, prefix: str, keys: tuple[str, ...]) -> pl.DataFrame:
+    return frame.rename({name: f"{prefix}_{name}" for name in frame.columns if name not in keys})
+
+
+def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.DataFrame:
+    """All features of user-item pairs, a column each, in a fixed order; `pairs` brings the sources' and the encoder's."""
+    facts = tables["items"].select(KINDS)
+    bought = tables["user_item"].join(facts, on="item_id", how="left", maintain_order="left")
+    frame = pairs.join(facts, on="item_id", how="left", maintain_order="left")
+    for prefix, name, keys in (
+        ("user", "user", ("user_key",)),
+        ("item", "item", ("item_id",)),
+        ("own", "user_item", ("user_key", "item_id")),
+        ("sub", "user_subcategory", ("user_key", "subcategory")),
+    ):
+        frame = frame.join(_prefixed(tables[name], prefix, keys), on=list(keys), how="left", maintain_order="left")
+    for name, kind in (("brand", ["brand"]), ("cat", ["category"]), ("line", ["brand", "subcategory"])):
+        frame = frame.join(_history_of(kind, name, bought), on=["user_key", *kind], how="left", maintain_order="left")
+    sources = [name.removesuffix("_rank") for name in tables["candidates"].columns if name.endswith("_rank")]
+    return frame.with_columns(
+        own_share=pl.col("own_purchases") / pl.col("user_visits"),
+        own_share_91=pl.col("own_purchases_91") / (pl.col("user_visits_91") + 1),
+        own_of_sub=pl.col("own_decayed_visits") / pl.col("sub_decayed_visits"),
+        own_place=pl.col("own_decayed_visits").rank("min", descending=True).over("user_key").cast(pl.Float32),
+        own_recency_per_gap=pl.col("own_recency_days") / pl.col("item_gap_days"),
+        sub_share=pl.col("sub_purchases") / pl.col("user_purchases"),
+        sub_items_left=pl.col("sub_items") / pl.col("sub_purchases"),
+        brand_share=pl.col("brand_purchases") / pl.col("user_purchases"),
+        item_week_rate=pl.col("item_purchases_7") * 4 / (pl.col("item_purchases_28") + 1),
+        item_recent_share=pl.col("item_purchases_28") / pl.col("item_purchases"),
+        sources=pl.sum_horizontal(pl.col(f"{source}_rank").is_not_null() for source in sources).cast(pl.Float32),
+        fused=pl.sum_horizontal((1 / (60 + pl.col(f"{s}_rank"))).fill_null(0.0) for s in [*sources, "ranker"]),
+    ).drop("user_key", *KINDS)
+
+
+class Ranker(mlflow.pyfunc.PythonModel):
+    """Both stages with their vocabulary: from lake tables to a purchase probability per candidate."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+        self.encoder: Encoder
+        self.scorer: Scorer
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    # Building and loading
+
+    def build_encoder(self) -> None:
+        """A fresh encoder for `config`."""
+        sizes = [len(self.config["vocabulary"][kind]) + 2 for kind in KINDS]
+        self.encoder = Encoder(sizes, **self.config["encoder"]).to(self.device)
+
+    def build_scorer(self) -> None:
+        """A fresh scorer for `config`."""
+        config = self.config
+        self.scorer = Scorer(
+            features=len(config["features"]),
+            missing=config["missing"],
+            width=config["encoder"]["width"],
+            objectives=len(config["objectives"]),
+            **config["scorer"],
+        ).to(self.device)
+
+    def load(self, folder: Path) -> "Ranker":
+        """Restore what `save` wrote."""
+        self.config = json.loads((folder / "config.json").read_text())
+        self.build_encoder()
+        self.build_scorer()
+        state = torch.load(folder / "weights.pt", map_location=self.device, weights_only=True)
+        self.encoder.load_state_dict(state["encoder"])
+        self.scorer.load_state_dict(state["scorer"])
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write `config.json` and `weights.pt`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(self.config, sort_keys=True))
+        weights = {name: module.state_dict() for name, module in (("encoder", self.encoder), ("scorer", self.scorer))}
+        torch.save({name: {key: t.cpu() for key, t in state.items()} for name, state in weights.items()}, folder / "weights.pt")
+
+    def load_context(self, context: Any) -> None:
+        """Called by MLflow with the artifact `model`: the folder that `save` wrote."""
+        self.load(Path(context.artifacts["model"]))
+
+    # Scoring
+
+    @torch.no_grad()
+    def user_states(self, sequences: pl.DataFrame, items: pl.DataFrame, batch: int = 128) -> Tensor:
+        """The state after each user's last purchase [users, width]."""
+        self.encoder.eval()
+        past = histories(sequences, items, self.config["vocabulary"], self.config["length"])
+        codes, days, last = past["codes"], past["days"], (past["counts"] - 1).clamp(min=0)
+        states = [
+            self.encoder(codes[i : i + batch].to(self.device), days[i : i + batch].to(self.device))[
+                torch.arange(len(last[i : i + batch])), last[i : i + batch].to(self.device)
+            ]
+            for i in range(0, len(last), batch)
+        ]
+        return torch.cat(states) if states else torch.zeros(0, self.config["encoder"]["width"], device=self.device)
+
+    @torch.no_grad()
+    def assemble(self, tables: dict[str, pl.DataFrame]) -> Rows:
+        """Candidates and the encoder's own, with every input of the scorer; sorted by user and item."""
+        catalogue = (
+            tables["item"]
+            .filter(pl.col("purchases") >= self.config["min_item_purchases"])
+            .select("item_id")
+            .join(tables["items"].select(*KINDS, "available"), on="item_id", how="left")
+            .filter(pl.col("available").fill_null(True))
+            .sort("item_id")
+            .with_row_index("item")
+        )
+        users = tables["sequences"].select("user_key").with_row_index("user")
+        states = self.user_states(tables["sequences"], tables["items"])
+        codes = item_codes(catalogue, self.config["vocabulary"]).to(self.device)
+        logits = torch.log_softmax(self.encoder.logits(states, codes), dim=1)
+        known = tables["user_item"].select("user_key", "item_id", bought=pl.lit(True))
+        pairs = tables["candidates"].join(users, on="user_key").join(catalogue.select("item_id", "item"), on="item_id")
+        own = self._own_candidates(logits, known.join(users, on="user_key").join(catalogue, on="item_id"))
+        pairs = (
+            pairs.join(own, on=["user", "item"], how="full", coalesce=True)
+            .drop("user_key", "item_id")
+            .join(users, on="user")
+            .join(catalogue.select("item_id", "item"), on="item")
+            .join(known, on=["user_key", "item_id"], how="left")
+            .with_columns(pl.col("bought").fill_null(False))
+            .sort("user_key", "item_id")
+        )
+        user, item = pairs["user"].to_numpy().astype(np.int64), pairs["item"].to_numpy().astype(np.int64)
+        logit = logits[torch.from_numpy(user).to(self.device), torch.from_numpy(item).to(self.device)]
+        pairs = pairs.drop("user", "item").with_columns(ranker_score=pl.Series(logit.cpu().numpy()))
+        features = pair_features(tables, pairs)
+        self.config.setdefault("features", features.columns)
+        matrix = features.select(pl.col(self.config["features"]).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
+        matrix = np.where(np.isfinite(matrix), matrix, np.float32("nan"))
+        return Rows(pairs, matrix, user, item, states, self.encoder.vectors(codes))
+
+    def _own_candidates(self, logits: Tensor, bought: pl.DataFrame) -> pl.DataFrame:
+        """The encoder's best items of the whole catalogue that are new to each user: user, item, ranker_rank."""
+        new = logits.clone()
+        places = [torch.from_numpy(bought[name].to_numpy().astype(np.int64)).to(self.device) for name in ("user", "item")]
+        new[places[0], places[1]] = float("-inf")
+        count = min(self.config["own_candidates"], new.shape[1])
+        best = new.topk(count, dim=1)
+        own = pl.DataFrame(
+            {
+                "user": np.repeat(np.arange(len(new), dtype=np.uint32), count),
+                "item": best.indices.cpu().numpy().reshape(-1).astype(np.uint32),
+                "ranker_rank": np.tile(np.arange(1, count + 1, dtype=np.int32), len(new)),
+                "logit": best.values.cpu().numpy().reshape(-1),
+            }
+        )
+        return own.filter(pl.col("logit").is_finite()).drop("logit")
+
+    @torch.no_grad()
+    def probabilities(self, rows: Rows, batch: int = 65_536) -> np.ndarray:
+        """Probabilities [rows, objectives] within the label window."""
+        self.scorer.eval()
+        parts = []
+        for i in range(0, len(rows.features), batch):
+            inputs = self.scorer.transform(torch.from_numpy(rows.features[i : i + batch]).to(self.device))
+            user, item = (torch.from_numpy(part[i : i + batch]).to(self.device) for part in (rows.user, rows.item))
+            parts.append(torch.sigmoid(self.scorer(inputs, rows.states[user], rows.vectors[item])).cpu().numpy())
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.config["objectives"])), np.float32)
+
+    def score(
+        self,
+        sequences: pa.Table,
+        user: pa.Table,
+        item: pa.Table,
+        user_item: pa.Table,
+        user_subcategory: pa.Table,
+        items: pa.Table,
+        candidates: pa.Table,
+    ) -> pa.Table:
+        """Score the candidates of any subset of users, from the lake's tables of one date.
+
+        Returns one row per user and item: user_key, item_id, score (probability of a purchase within the label window),
+        source (which source ranks the item best; `ranker` is the encoder's own), bought (before that date).
+        """
+        given = (sequences, user, item, user_item, user_subcategory, items, candidates)
+        rows = self.assemble({name: pl.DataFrame(table) for name, table in zip(TABLES, given, strict=True)})
+        ranks = [name for name in rows.pairs.columns if name.endswith("_rank")]
+        best = pl.concat_list(pl.col(ranks).fill_null(2**31 - 1)).list.arg_min()
+        source = best.replace_strict(range(len(ranks)), [name.removesuffix("_rank") for name in ranks], return_dtype=pl.String)
+        scores = self.probabilities(rows)[:, self.config["objectives"].index("purchase")]
+        scored = rows.pairs.with_columns(source=source, score=pl.Series(scores, dtype=pl.Float32))
+        return scored.select("user_key", "item_id", "score", "source", "bought").to_arrow()
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads hints as a schema
+        """MLflow's entry: a dict of the tables that `score` takes (pandas, polars or Arrow), scored as pandas."""
+        tables = {name: pl.DataFrame(model_input[name]).to_arrow() for name in TABLES}
+        return self.score(**tables).to_pandas()
+
+
+mlflow.models.set_model(Ranker())

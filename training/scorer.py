@@ -1,0 +1,115 @@
+"""Stage 2: train the scorer on candidates of past cut-offs, labelled by what was bought in the weeks after."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import structlog
+import torch
+import torch.nn.functional as F
+
+from training.model import Ranker, Rows, Scorer
+
+log = structlog.get_logger()
+
+EPOCHS = 4
+ROWS_PER_STEP = 2048
+LEARNING_RATE = 2e-3
+NEGATIVES_KEPT = 0.3  # the rest is left out; those kept weigh accordingly more, so that scores stay probabilities
+TRANSFORM_SAMPLE = 50_000
+OBJECTIVES = ("purchase", "click")
+
+
+@dataclass
+class Examples:
+    """Rows of one or more cut-offs, thinned: the scorer's inputs and labels [rows, objectives] with weights [rows]."""
+
+    features: np.ndarray
+    state: torch.Tensor
+    vector: torch.Tensor
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+def objectives(events: pl.DataFrame) -> list[str]:
+    """Purchase always, further ones only if the windows hold such events."""
+    present = set(events["event_type"].unique())
+    return [name for name in OBJECTIVES if name == "purchase" or name in present]
+
+
+def labels(pairs: pl.DataFrame, events: pl.DataFrame, names: list[str]) -> np.ndarray:
+    """1 where the user did that with the item in the window, else 0: [rows, objectives]."""
+    columns = []
+    for name in names:
+        done = events.filter(pl.col("event_type") == name).select("user_key", "item_id").unique().with_columns(label=1.0)
+        found = pairs.select("user_key", "item_id").join(done, on=["user_key", "item_id"], how="left", maintain_order="left")
+        columns.append(found["label"].fill_null(0.0).to_numpy())
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def examples(rows: Rows, label: np.ndarray, seed: int) -> Examples:
+    """All positives and a share of the negatives."""
+    positive = label.any(axis=1)
+    kept = np.flatnonzero(positive | (np.random.default_rng(seed).random(len(label)) < NEGATIVES_KEPT))
+    weights = np.where(positive[kept], 1.0, 1 / NEGATIVES_KEPT).astype(np.float32)
+    user, item = (torch.from_numpy(part[kept]).to(rows.states.device) for part in (rows.user, rows.item))
+    return Examples(rows.features[kept], rows.states[user], rows.vectors[item], label[kept], weights)
+
+
+def joined(parts: list[Examples]) -> Examples:
+    return Examples(
+        np.concatenate([part.features for part in parts]),
+        torch.cat([part.state for part in parts]),
+        torch.cat([part.vector for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+    )
+
+
+def train_scorer(ranker: Ranker, data: Examples, seed: int, epochs: int | None = None) -> float:
+    """Train `ranker.scorer` by weighted binary cross-entropy; returns the last epoch's loss. Averages the last weights."""
+    torch.manual_seed(seed)
+    epochs = epochs or EPOCHS
+    device, generator = ranker.device, torch.Generator().manual_seed(seed)
+    sample = data.features[np.random.default_rng(seed).permutation(len(data.features))[:TRANSFORM_SAMPLE]]
+    ranker.config["missing"] = len(Scorer.missing_patterns(sample))
+    ranker.build_scorer()
+    scorer = ranker.scorer
+    scorer.fit_transforms(sample)
+    scorer.to(device)
+    inputs = torch.cat([scorer.transform(part.to(device)) for part in torch.from_numpy(data.features).split(65_536)])
+    label, weight = torch.from_numpy(data.labels).to(device), torch.from_numpy(data.weights).to(device)
+    steps = epochs * math.ceil(len(inputs) / ROWS_PER_STEP)
+    optimizer = torch.optim.AdamW(scorer.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2), pct_start=0.1)
+    average = torch.optim.swa_utils.AveragedModel(scorer, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
+    log.info("scorer", rows=len(inputs), positives=int(label[:, 0].sum()), inputs=inputs.shape[1], objectives=label.shape[1])
+    started, step, mean = time.monotonic(), 0, float("nan")
+    for epoch in range(epochs):
+        scorer.train()
+        total = 0.0
+        for batch in torch.randperm(len(inputs), generator=generator).to(device).split(ROWS_PER_STEP):
+            logits = scorer(inputs[batch], data.state[batch], data.vector[batch])
+            losses = F.binary_cross_entropy_with_logits(logits, label[batch], reduction="none").mean(1)
+            loss = (losses * weight[batch]).sum() / weight[batch].sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            average.update_parameters(scorer)
+            step, total = step + 1, total + loss.item() * len(batch)
+        mean, rate = total / len(inputs), step / (time.monotonic() - started)
+        left = round((steps - step) / rate)
+        log.info(
+            "scorer",
+            epoch=f"{epoch + 1}/{epochs}",
+            step=f"{step}/{steps}",
+            loss=round(mean, 5),
+            steps_per_s=round(rate, 1),
+            left_s=left,
+        )
+    scorer.load_state_dict(average.module.state_dict())
+    scorer.eval()
+    return mean

@@ -1,0 +1,118 @@
+"""Train the two-stage ranker for a partition date and log it to MLflow.
+
+    python -m training.train --date 2017-11-30 --register
+
+Reads features/*, candidates/union and items of the training cut-offs (training.cutoffs) and the events of their label
+windows. Writes an MLflow run (parameters, metrics, the model) and, with --register, a new version of the model `ranker`;
+whether it serves is up to `python -m training.gate --version N`.
+"""
+
+import argparse
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import mlflow
+import polars as pl
+import structlog
+import torch
+
+from cartwheel.contracts import parse_partition_key
+from cartwheel.settings import get_settings
+from training import data, registry, scorer
+from training.cutoffs import cutoffs_for
+from training.encoder import train_encoder, vocabulary
+from training.model import Ranker
+
+log = structlog.get_logger()
+
+BUDGET_S = 180
+SEED = 17
+ENCODER = {"width": 64, "layers": 1, "heads": 4, "dropout": 0.1}
+SCORER = {"hidden": [256, 128], "dropout": 0.1}
+HISTORY = 256  # purchases of a user that the encoder looks at
+OWN_CANDIDATES = 100  # of the encoder, from the whole catalogue
+
+
+def fit(
+    tables: dict[date, dict[str, pl.DataFrame]],
+    events: dict[date, pl.DataFrame],
+    seed: int = SEED,
+    window_days: int = 28,
+    min_item_purchases: int = 5,
+    **epochs: int,
+) -> tuple[Ranker, dict[str, float]]:
+    """Train both stages on cut-offs, oldest first: their tables (`data.load`) and the events of their label windows.
+
+    `epochs` may hold `encoder_epochs` and `scorer_epochs`. Returns the ranker and its losses and times.
+    """
+    started = time.monotonic()
+    first = tables[min(tables)]
+    ranker = Ranker()
+    ranker.config = {
+        "vocabulary": vocabulary(first["sequences"], first["items"], min_item_purchases),
+        "encoder": ENCODER,
+        "scorer": SCORER,
+        "length": HISTORY,
+        "label_window_days": window_days,
+        "min_item_purchases": min_item_purchases,
+        "own_candidates": OWN_CANDIDATES,
+        "objectives": scorer.objectives(pl.concat(events.values())),
+        "seed": seed,
+    }
+    encoder_args = {"epochs": epochs["encoder_epochs"]} if "encoder_epochs" in epochs else {}
+    scorer_args = {"epochs": epochs["scorer_epochs"]} if "scorer_epochs" in epochs else {}
+    figures = {"encoder_loss": train_encoder(ranker, first["sequences"], first["items"], seed, **encoder_args)}
+    figures["encoder_seconds"] = time.monotonic() - started
+    parts = []
+    for cutoff in sorted(tables):
+        rows = ranker.assemble(tables[cutoff])
+        label = scorer.labels(rows.pairs, events[cutoff], ranker.config["objectives"])
+        parts.append(scorer.examples(rows, label, seed))
+        log.info("examples", cutoff=str(cutoff), rows=len(label), kept=len(parts[-1].labels), positives=int(label[:, 0].sum()))
+    figures["examples"] = float(sum(len(part.labels) for part in parts))
+    figures["scorer_loss"] = scorer.train_scorer(ranker, scorer.joined(parts), seed, **scorer_args)
+    figures["training_seconds"] = time.monotonic() - started
+    return ranker, figures
+
+
+def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
+    """Train for `day`; returns the registered version (None without `register`).
+
+    Raises:
+        cartwheel.lake.MissingPartitionError: a cut-off is not in the lake (`python -m training.cutoffs` builds it).
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    settings, cutoffs = get_settings(), cutoffs_for(day)
+    log.info("training", date=str(day), cutoffs=[str(c) for c in cutoffs.training], gate=str(cutoffs.gate), budget_s=BUDGET_S)
+    tables = {cutoff: data.load(cutoff) for cutoff in cutoffs.training}
+    events = {cutoff: data.window_events(cutoff) for cutoff in cutoffs.training}
+    ranker, figures = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases)
+    registry.client()
+    mlflow.set_experiment(registry.EXPERIMENT)
+    with mlflow.start_run(run_name=f"ranker {day}"), tempfile.TemporaryDirectory() as folder:
+        config = ranker.config
+        shown = {key: config[key] for key in ("length", "own_candidates", "objectives", "seed", "label_window_days")}
+        mlflow.log_params(shown | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in SCORER.items()})
+        mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
+        mlflow.log_metrics(figures)
+        checksums = {f"data_{cutoff}": data.checksum(cutoff) for cutoff in cutoffs.training}
+        tags = {registry.DATE_TAG: day.isoformat(), "seed": str(seed)} | checksums
+        mlflow.set_tags(tags)
+        ranker.save(Path(folder) / "model")
+        version = registry.log_model(Path(folder) / "model", register)
+    if version is not None:
+        for key, value in tags.items():
+            registry.client().set_model_version_tag(registry.MODEL, version, key, value)
+    log.info("trained", date=str(day), version=version, **{name: round(value, 4) for name, value in figures.items()})
+    return version
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--date", required=True, type=parse_partition_key)
+    parser.add_argument("--register", action="store_true", help="add the model to the registry, as a challenger")
+    parser.add_argument("--seed", type=int, default=SEED)
+    arguments = parser.parse_args()
+    train(arguments.date, arguments.seed, arguments.register)
