@@ -183,6 +183,10 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     # purchase; windows end with the date; `recency_days` counts from its end. Gaps are between visits that
     # hold the thing, null with fewer than two. decayed_visits = sum over purchases of exp(-visits since / 25),
     # decayed_days = sum of exp(-days since / 90).
+    # A purchase is one item in one visit. dueness = recency_days / gap_days; gap_std_days is the sample deviation, null
+    # with fewer than three purchases; novelty_rate_91 is the share of the last 91 days' purchases that were the user's
+    # first of their item; trend_28_91 compares purchases per day; repeat_rate is the share of buyers who bought again;
+    # price is the list price, else the mean price paid. `item` and `user_item` hold items of the candidate catalogue.
     "features/user": _schema(
         user_key=_text,
         purchases=_float,
