@@ -18,7 +18,9 @@ DATASETS = {
     "items": "items",
     "candidates": "candidates/union",
 }
-EVENTS = {"user_key": pl.String, "item_id": pl.String, "event_type": pl.String, "event_ts": pl.Datetime("us", "UTC")}
+EVENTS = pl.Schema(
+    {"user_key": pl.String(), "item_id": pl.String(), "event_type": pl.String(), "event_ts": pl.Datetime("us", "UTC")}
+)
 
 
 def read(dataset: str, day: date) -> pl.DataFrame:
@@ -44,7 +46,7 @@ def events_between(after: date, until: date) -> pl.DataFrame:
     """
     days = [day for day in lake.complete_dates("interactions") if after < day <= until]
     with ThreadPoolExecutor(8) as pool:
-        parts = list(pool.map(lambda day: pl.DataFrame(lake.read("interactions", day, columns=list(EVENTS))), days))
+        parts = list(pool.map(lambda day: pl.DataFrame(lake.read("interactions", day, columns=EVENTS.names())), days))
     return pl.concat([pl.DataFrame(schema=EVENTS), *parts]).drop_nulls("item_id")
 
 

@@ -18,7 +18,7 @@ from training.model import KINDS, Encoder, Ranker, histories, item_codes
 
 log = structlog.get_logger()
 
-EPOCHS = 4
+EPOCHS = 2
 USERS_PER_STEP = 24
 VISITS_PER_USER = 8  # positions per user and epoch that the loss looks at
 TARGETS = 16  # purchases drawn per position
@@ -45,8 +45,7 @@ def train_encoder(ranker: Ranker, sequences: pl.DataFrame, items: pl.DataFrame, 
     past = histories(sequences, items, config["vocabulary"], MAX_HISTORY)
     start_from_popularity(encoder, past["codes"][..., 0])
     codes, days = past["codes"].to(device), past["days"].to(device)
-    horizon, first, ends = _targets(past, config["label_window_days"])
-    horizon, first, ends = (torch.from_numpy(part).to(device) for part in (horizon, first, ends))
+    horizon, first, ends = (torch.from_numpy(part).to(device) for part in _targets(past, config["label_window_days"]))
     catalogue = item_codes(
         pl.DataFrame({"item_id": config["vocabulary"]["item_id"]}).join(items, on="item_id", how="left", maintain_order="left"),
         config["vocabulary"],

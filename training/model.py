@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
+from mlflow.pyfunc.model import PythonModel
 from torch import Tensor, nn
 
 KINDS = ("item_id", "subcategory", "category", "brand")  # what an item is made of; code 0 pads, 1 is unknown
@@ -61,9 +62,7 @@ class Encoder(nn.Module):
 
     def __init__(self, sizes: list[int], width: int, layers: int, heads: int, dropout: float):
         super().__init__()
-        self.parts = nn.ModuleList(nn.Embedding(size, width) for size in sizes)
-        for part in self.parts:
-            nn.init.normal_(part.weight, std=0.05)
+        self.parts = nn.ModuleList(nn.Embedding.from_pretrained(torch.randn(size, width) * 0.05, freeze=False) for size in sizes)
         self.gap = nn.Embedding(self.GAPS, width)
         nn.init.normal_(self.gap.weight, std=0.05)
         self.bias = nn.Embedding(sizes[0], 1)
@@ -107,6 +106,10 @@ class Scorer(nn.Module):
 
     def __init__(self, features: int, missing: int, width: int, hidden: list[int], objectives: int, dropout: float):
         super().__init__()
+        self.quantiles: Tensor
+        self.mean: Tensor
+        self.scale: Tensor
+        self.missing: Tensor
         self.register_buffer("quantiles", torch.zeros(features, self.QUANTILES))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
@@ -243,7 +246,7 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
     ).drop("user_key", *KINDS)
 
 
-class Ranker(mlflow.pyfunc.PythonModel):
+class Ranker(PythonModel):
     """Both stages with their vocabulary: from lake tables to a purchase probability per candidate."""
 
     def __init__(self) -> None:

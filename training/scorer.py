@@ -51,7 +51,7 @@ def labels(pairs: pl.DataFrame, events: pl.DataFrame, names: list[str]) -> np.nd
 
 def examples(rows: Rows, label: np.ndarray, seed: int) -> Examples:
     """All positives and a share of the negatives."""
-    positive = label.any(axis=1)
+    positive: np.ndarray = label.max(axis=1) > 0
     kept = np.flatnonzero(positive | (np.random.default_rng(seed).random(len(label)) < NEGATIVES_KEPT))
     weights = np.where(positive[kept], 1.0, 1 / NEGATIVES_KEPT).astype(np.float32)
     user, item = (torch.from_numpy(part[kept]).to(rows.states.device) for part in (rows.user, rows.item))

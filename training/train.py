@@ -8,6 +8,7 @@ whether it serves is up to `python -m training.gate --version N`.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from datetime import date
@@ -31,7 +32,7 @@ BUDGET_S = 180
 SEED = 17
 ENCODER = {"width": 64, "layers": 1, "heads": 4, "dropout": 0.1}
 SCORER = {"hidden": [256, 128], "dropout": 0.1}
-HISTORY = 256  # purchases of a user that the encoder looks at
+HISTORY = 128  # purchases of a user that the encoder looks at
 OWN_CANDIDATES = 100  # of the encoder, from the whole catalogue
 
 
@@ -84,6 +85,8 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
         cartwheel.lake.MissingPartitionError: a cut-off is not in the lake (`python -m training.cutoffs` builds it).
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Half the cores: on a busy machine, threads on all of them wait for one another and are ten times slower.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings, cutoffs = get_settings(), cutoffs_for(day)
     log.info("training", date=str(day), cutoffs=[str(c) for c in cutoffs.training], gate=str(cutoffs.gate), budget_s=BUDGET_S)
     tables = {cutoff: data.load(cutoff) for cutoff in cutoffs.training}

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-
 import training_shop
+
 from training import registry
 from training.cutoffs import cutoffs_for
 from training.model import TABLES, Encoder, Ranker, Scorer
@@ -66,7 +66,12 @@ def test_scores_are_probabilities_one_per_pair_and_the_same_in_any_batch(ranker)
     assert len(scored) == scored.select("user_key", "item_id").n_unique() >= len(tables["candidates"])
     assert scored["score"].is_between(0, 1).all() and scored["source"].is_in(["popular", "ranker"]).all()
     pairs = tables["user_item"].select("user_key", "item_id")
-    assert scored.filter("bought").select("user_key", "item_id").sort("user_key", "item_id").equals(pairs.sort("user_key", "item_id"))
+    assert (
+        scored.filter("bought")
+        .select("user_key", "item_id")
+        .sort("user_key", "item_id")
+        .equals(pairs.sort("user_key", "item_id"))
+    )
     some = {name: t.filter(pl.col("user_key") < "u04") if "user_key" in t.columns else t for name, t in tables.items()}
     alone, whole = score(ranker, some), scored.filter(pl.col("user_key") < "u04")
     assert alone.drop("score").equals(whole.drop("score"))
