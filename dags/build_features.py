@@ -11,20 +11,20 @@ Every job reads the lake up to the partition key and replaces its own partition,
 """
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import dag, task, task_group
+from airflow.sdk import dag, task
 
 from assets import CANDIDATES, LAKE
 from cartwheel.settings import PROJECT_ROOT, get_settings
 from defaults import PARTITION_KEY, Tag, after, dag_options, partition_day
 
 
-def spark(*jobs: str, task_id: str | None = None) -> SparkSubmitOperator:
-    """One Spark application that runs the jobs in order, for the partition key."""
+def spark(task_id: str, *jobs: str) -> SparkSubmitOperator:
+    """One Spark application that runs the jobs in order, for the partition key; they share its start and its cache."""
     return SparkSubmitOperator(
-        task_id=task_id or jobs[0],
+        task_id=task_id,
         application=str(PROJECT_ROOT / "spark_jobs/__main__.py"),
         application_args=["--date", PARTITION_KEY, *jobs],
-        name=f"cartwheel-{task_id or jobs[0]}",
+        name=f"cartwheel-{task_id}",
         driver_memory=get_settings().spark_driver_memory,
     )
 
@@ -36,15 +36,8 @@ def spark(*jobs: str, task_id: str | None = None) -> SparkSubmitOperator:
     **dag_options(Tag.daily, Tag.features),
 )
 def build_features():
-    @task_group
-    def features() -> None:
-        spark("user_features", "item_features", "user_subcategory_features", "sequences", task_id="users_and_items")
-        spark("user_item_features", task_id="user_item_features")
-
-    @task_group
-    def candidates() -> None:
-        sources = [spark("als"), spark("item_cf"), spark("buy_again", "popular", task_id="buy_again_and_popular")]
-        sources >> spark("candidates", task_id="union")
+    features = spark("features", "user_features", "item_features", "user_item_features", "user_subcategory_features", "sequences")
+    candidates = spark("candidates", "als", "item_cf", "buy_again", "popular", "candidates")
 
     @task(outlets=[CANDIDATES])
     def gate_candidates(dag_run=None) -> None:
@@ -52,7 +45,7 @@ def build_features():
 
         run_gate("candidates", partition_day(dag_run))
 
-    features() >> candidates() >> gate_candidates()
+    features >> candidates >> gate_candidates()
 
 
 build_features()

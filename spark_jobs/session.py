@@ -22,6 +22,8 @@ LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "4",
     "spark.default.parallelism": "4",
+    # One folder a date: listing them here is quicker than in tasks.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
     # Plain files: checksum files beside them would go stale when the object store replaces an object.
     "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 }
