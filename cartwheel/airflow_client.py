@@ -84,7 +84,8 @@ class AirflowClient:
         """The last lines of a task's log."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/1"
         content = self._call("GET", path).get("content", [])
-        return "\n".join(str(entry.get("event", entry) if isinstance(entry, dict) else entry) for entry in content[-lines:])
+        texts = [str(entry.get("event", "") if isinstance(entry, dict) else entry).strip() for entry in content]
+        return "\n".join([text[:300] for text in texts if text][-lines:])
 
 
 @contextmanager

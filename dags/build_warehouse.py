@@ -38,6 +38,7 @@ def dbt_layer(layer: str) -> DbtBuildLocalOperator:
         vars={"partition_date": PARTITION_KEY},
         invocation_mode=InvocationMode.DBT_RUNNER,
         install_deps=False,
+        emit_datasets=False,  # the assets of assets.py tie the DAGs
     )
 
 

@@ -3,7 +3,7 @@ with user_days as (
     select
         *,
         min(event_date) over (partition by user_key) as first_date
-    from {{ ref('int_user_days') }}
+    from {{ ref('fct_user_days') }}
 
 ),
 

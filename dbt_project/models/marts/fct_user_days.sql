@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='replace_dates', unique_key='event_date',
-    indexes=[{'columns': ['event_date']}]
+    on_schema_change='fail', indexes=[{'columns': ['event_date']}]
 ) }}
 
 with interactions as (
