@@ -1,10 +1,12 @@
 """lake → Spark → features and candidates → quality gate.
 
-Every job reads the lake up to the partition key and replaces its own partition, so any task can be cleared alone.
+`python -m spark_jobs --help` says which jobs there are. Every job reads the lake up to the partition key and replaces its own
+partition, so the task can be cleared at any time.
 
 **When it fails**
 
-- *a Spark job*: its log ends with the error; `python -m spark_jobs JOB --date DATE` runs the same by hand.
+- *features_and_candidates*: its log names the job and ends with the error; `python -m spark_jobs --date DATE JOB` runs
+  one by hand.
 - *gate_candidates*: the message names the expectation; the release that is being served stays as it is.
 
 **Which DAG next**: `train_ranker` follows by itself, for the same date.
@@ -18,17 +20,6 @@ from cartwheel.settings import PROJECT_ROOT, get_settings
 from defaults import PARTITION_KEY, Tag, after, dag_options, partition_day
 
 
-def spark(task_id: str, *jobs: str) -> SparkSubmitOperator:
-    """One Spark application that runs the jobs in order, for the partition key; they share its start and its cache."""
-    return SparkSubmitOperator(
-        task_id=task_id,
-        application=str(PROJECT_ROOT / "spark_jobs/__main__.py"),
-        application_args=["--date", PARTITION_KEY, *jobs],
-        name=f"cartwheel-{task_id}",
-        driver_memory=get_settings().spark_driver_memory,
-    )
-
-
 @dag(
     schedule=after(LAKE),
     description="User and item features, sequences, and candidates from every source, by Spark",
@@ -36,8 +27,14 @@ def spark(task_id: str, *jobs: str) -> SparkSubmitOperator:
     **dag_options(Tag.daily, Tag.features),
 )
 def build_features():
-    features = spark("features", "user_features", "item_features", "user_item_features", "user_subcategory_features", "sequences")
-    candidates = spark("candidates", "als", "item_cf", "buy_again", "popular", "candidates")
+    # All jobs in one application: they share its start and its cached history, which take longer than most jobs.
+    features_and_candidates = SparkSubmitOperator(
+        task_id="features_and_candidates",
+        application=str(PROJECT_ROOT / "spark_jobs/__main__.py"),
+        application_args=["--date", PARTITION_KEY],
+        name="cartwheel-features-and-candidates",
+        driver_memory=get_settings().spark_driver_memory,
+    )
 
     @task(outlets=[CANDIDATES])
     def gate_candidates(dag_run=None) -> None:
@@ -45,7 +42,7 @@ def build_features():
 
         run_gate("candidates", partition_day(dag_run))
 
-    features >> candidates >> gate_candidates()
+    features_and_candidates >> gate_candidates()
 
 
 build_features()
