@@ -17,9 +17,12 @@ FIRST, DAYS = date(1998, 3, 1), 12
 LAST = FIRST + timedelta(DAYS - 1)
 CHECKSUM = """
 select count(*), md5(string_agg(t::text, '|' order by t::text))
-from (select business_date, key, line, event_id, quantity from raw.interactions where business_date between %(first)s and %(last)s
-      union all
-      select business_date, key, line, reason, null from raw.rejected_rows where business_date between %(first)s and %(last)s) as t
+from (
+    select business_date, key, line, event_id, quantity from raw.interactions
+    union all
+    select business_date, key, line, reason, null from raw.rejected_rows
+) as t
+where business_date between %(first)s and %(last)s
 """
 
 

@@ -1,0 +1,198 @@
+"""The whole chain through the Airflow scheduler, on a slice of the real data: every second household, from June on.
+
+The tests of this file build on one another, in their order: a first release with training, a bad delivery that a gate
+stops, the daily run by backfill, and later events that must not change what was built before them.
+"""
+
+import gzip
+import hashlib
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+
+import httpx
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from cartwheel import airflow_client, follow, ingest, lake, warehouse
+from cartwheel.cli import app
+from cartwheel.dbt import run_dbt
+from cartwheel.demo import shop
+from cartwheel.export import export
+from cartwheel.local.services import run_airflow
+from cartwheel.settings import PROJECT_ROOT, get_settings
+
+START, FIRST = date(2017, 6, 1), date(2017, 11, 30)
+NEXT, BAD = FIRST + timedelta(1), FIRST + timedelta(2)
+
+pytestmark = pytest.mark.usefixtures("services")
+
+
+def put(key: str, frame: pl.DataFrame) -> None:
+    body = gzip.compress(frame.write_csv().encode(), mtime=0)
+    lake.s3_client().put_object(Bucket=get_settings().landing_bucket, Key=key, Body=body)
+
+
+def land(first: date, last: date) -> None:
+    """The slice's files for these dates."""
+    chosen = shop.interactions().filter(pl.col("user_id").cast(pl.Int64) % 2 == 0, pl.col("date").is_between(first, last))
+    for (day,), frame in chosen.partition_by("date", as_dict=True, include_key=False).items():
+        put(f"interactions/{day}.csv.gz", frame)
+
+
+def run_chain(day: date) -> None:
+    with airflow_client.connect() as client:
+        follow.run_chain(client, day, print)
+
+
+def served() -> str:
+    return sql("select distinct release_id from serving.current_recommendations")[0][0]
+
+
+def sql(query: str, *parameters) -> list[tuple]:
+    with warehouse.connect() as connection:
+        return connection.execute(query, parameters).fetchall()
+
+
+def fingerprint(*datasets: str, day: date) -> dict[str, str]:
+    """What lake partitions hold, row for row, whatever their files are called."""
+    prints = {}
+    for dataset in datasets:
+        frame = pl.DataFrame(lake.read(dataset, day))
+        frame = frame.select(sorted(set(frame.columns) - {"model_version"}))
+        sortable = [name for name, kind in frame.schema.items() if not kind.is_nested()]
+        rows = frame.sort(sortable).write_ndjson().encode()
+        prints[dataset] = hashlib.sha256(rows).hexdigest()
+    return prints
+
+
+def marts_fingerprint(day: date) -> list[tuple]:
+    tables = ("fct_interactions", "fct_daily_item_sales", "fct_user_days", "daily_kpis")
+    query = "select count(*), md5(string_agg(t::text, '|' order by t::text)) from marts.{} as t where event_date = %s"
+    return [(table, *sql(query.format(table), day)[0]) for table in tables]
+
+
+BUILT = ("features/user", "features/item", "features/user_item", "features/user_subcategory", "features/sequences",
+         "candidates/union", "scores", "release")  # fmt: skip
+
+
+def test_from_raw_files_to_a_served_release():
+    put(f"items/{START}.csv.gz", shop.items())
+    put(f"users/{START}.csv.gz", shop.users())
+    land(START, FIRST)
+    run_chain(FIRST)
+
+    assert served() == str(FIRST)
+    accounts = "select sum(rows_read), sum(accepted), sum(rejected) from ops.loaded_files where business_date between %s and %s"
+    read, accepted, rejected = sql(accounts, START, FIRST)[0]
+    assert read == accepted + rejected and rejected > 0
+    lists = sql("select list, count(distinct user_id), max(rank) from serving.current_recommendations group by 1 order by 1")
+    assert [name for name, _, _ in lists] == ["buy_again", "discover", "for_you"]
+    assert all(users > 1000 and longest == 50 for _, users, longest in lists)
+    repeated = sql("""
+        select count(*) from serving.current_recommendations as r
+        join intermediate.int_user_keys as k using (user_id)
+        where r.list = 'discover' and exists (
+            select from marts.fct_interactions as f
+            where f.user_key = k.user_key and f.item_id = r.item_id and f.event_date <= %s)
+    """, FIRST)  # fmt: skip
+    assert repeated == [(0,)], "discover names products the user has bought before"
+
+
+def test_the_shop_reads_it_through_the_api_and_the_command_line():
+    user = sql("select min(user_id) from serving.current_recommendations")[0][0]
+    answer = httpx.get(
+        f"{get_settings().api_url}/v1/users/{user}/recommendations", params={"list": "for_you", "limit": 10}
+    ).json()
+    assert (answer["release"], answer["source"], len(answer["items"])) == (str(FIRST), "redis", 10)
+    expected = sql("select item_id from serving.current_recommendations where user_id = %s and list = 'for_you'"
+                   " and rank <= 10 order by rank", user)  # fmt: skip
+    assert [item["item_id"] for item in answer["items"]] == [item_id for (item_id,) in expected]
+    stranger = httpx.get(f"{get_settings().api_url}/v1/users/nobody-knows/recommendations").json()
+    assert stranger["source"] == "popular" and stranger["items"]
+
+    result = CliRunner().invoke(app, ["recommend", user, "--json"])
+    assert result.exit_code == 0 and str(FIRST) in result.stdout
+    missing = CliRunner().invoke(app, ["rollback", "1999-01-01"])
+    assert missing.exit_code != 0 and len(missing.stderr.strip().splitlines()) == 1
+
+
+def test_a_bad_delivery_stops_at_the_gate_and_the_old_release_goes_on():
+    day = shop.interactions().filter(pl.col("date") == BAD)
+    broken = day.with_columns(quantity=pl.when(pl.int_range(pl.len()) % 3 == 0).then(-1).otherwise("quantity"))
+    put(f"interactions/{BAD}.csv.gz", broken)
+    with pytest.raises(follow.ChainError, match=rf"build_warehouse.gate_raw failed for {BAD}"):
+        run_chain(BAD)
+    named = sql("select observed from ops.gate_results where gate = 'raw' and business_date = %s and not success", BAD)
+    assert any(f"interactions/{BAD}.csv.gz" in (observed or "") for (observed,) in named)
+    assert served() == str(FIRST)
+    # The shop takes it back.
+    lake.s3_client().delete_object(Bucket=get_settings().landing_bucket, Key=f"interactions/{BAD}.csv.gz")
+    for table in ("raw.interactions", "raw.rejected_rows", "ops.loaded_files"):
+        sql(f"delete from {table} where business_date = %s returning 1", BAD)
+
+
+def test_the_daily_run_by_backfill_leaves_what_a_run_by_hand_leaves():
+    before = sql("select version from (select max(model_version) as version from serving.releases) as r")
+    land(NEXT, NEXT)
+    code = run_airflow(["backfill", "create", "--dag-id", "ingest_events", "--from-date", str(NEXT), "--to-date", str(NEXT)])
+    assert code == 0
+    deadline = time.monotonic() + 900
+    while served() != str(NEXT):
+        with airflow_client.connect() as client:
+            failed = [run for dag_id in airflow_client.CHAIN for run in client.runs(dag_id, NEXT) if run.state == "failed"]
+        assert not failed and time.monotonic() < deadline, failed
+        time.sleep(2)
+    assert sql("select max(model_version) from serving.releases") == before, "the daily run trained"
+    assert sql("select release_id from serving.releases order by 1") == [(str(FIRST),), (str(NEXT),)]
+
+    by_backfill = marts_fingerprint(NEXT), fingerprint("interactions", "items", "users", day=NEXT)
+    assert by_backfill[0][0][1] > 0
+    ingest.ingest(NEXT)
+    run_dbt("build", "--vars", f'{{"partition_date": "{NEXT}"}}', capture=True)
+    export(NEXT)
+    assert (marts_fingerprint(NEXT), fingerprint("interactions", "items", "users", day=NEXT)) == by_backfill
+
+
+def test_going_back_and_forth_between_releases():
+    for release in (str(FIRST), str(NEXT)):
+        assert CliRunner().invoke(app, ["rollback", release]).exit_code == 0
+        assert served() == release
+        user = sql("select min(user_id) from serving.current_recommendations")[0][0]
+        answer = httpx.get(f"{get_settings().api_url}/v1/users/{user}/recommendations").json()
+        assert (answer["release"], answer["source"]) == (release, "redis")
+
+
+def test_later_events_change_no_row_of_what_was_built_before_them():
+    before = fingerprint(*BUILT, day=FIRST)
+    made_up = shop.interactions().filter(pl.col("date") == FIRST).with_columns(
+        event_id=pl.format("made-up-{}", "event_id"), event_ts=pl.lit("2017-12-02T12:00:00Z"), quantity=pl.lit(9),
+    )  # fmt: skip
+    made_up = (
+        pl.concat([made_up.drop("date")] * 3).with_row_index().with_columns(event_id=pl.format("{}-{}", "event_id", "index"))
+    )
+    put("interactions/2017-12-02.csv.gz", made_up.drop("index"))
+    ingest.ingest(BAD)
+    run_dbt("build", "--vars", f'{{"partition_date": "{BAD}"}}', capture=True)
+    export(BAD)
+    assert sql("select count(*) from marts.fct_interactions where event_date = %s", BAD)[0][0] == len(made_up)
+
+    def program(*arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", *arguments], cwd=PROJECT_ROOT, check=True, capture_output=True)
+
+    export(FIRST)
+    program("spark_jobs", "--date", str(FIRST), "--date", "2017-10-05", "--date", "2017-09-07")
+    program("training.train", "--date", str(FIRST), "--register")
+    client = pytest.importorskip("mlflow").MlflowClient(get_settings().mlflow_url)
+    champion = client.get_model_version_by_alias("ranker", "champion").version
+    challenger = max(int(version.version) for version in client.search_model_versions("name='ranker'"))
+    assert challenger > int(champion)
+    client.set_registered_model_alias("ranker", "champion", str(challenger))
+    try:
+        program("serving_export.score", "--date", str(FIRST))
+        program("serving_export.build_lists", "--date", str(FIRST))
+    finally:
+        client.set_registered_model_alias("ranker", "champion", champion)
+    assert fingerprint(*BUILT, day=FIRST) == before
