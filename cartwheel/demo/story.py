@@ -95,7 +95,9 @@ def _evaluate(console: Console) -> None:
         if result.returncode:
             raise follow.ChainError(f"the evaluation failed: `{' '.join(command)}` shows why")
         kept.write_text(result.stdout)
-    console.print(kept.read_text())
+    tables = kept.read_text().rstrip().rpartition("\n")[0]  # the last line is for machines
+    console.print(tables)
+    console.print("`make bench-quality` prints these figures again, with a line of JSON.")
 
 
 def _show_household(console: Console) -> None:
