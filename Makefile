@@ -34,7 +34,8 @@ $(UV):
 	touch $@
 
 .PHONY: lock
-lock: | $(UV) ## Pin every dependency anew in requirements.lock
+lock: | $(UV) ## Pin every dependency anew in requirements.lock (where pip finds a CPU build of torch)
+	rm -f requirements.lock
 	$(UV) pip compile --quiet pyproject.toml --group dev --python-version 3.11 --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
 	sed -i -E 's/^(torch==[0-9.]+)\+cpu$$/\1/' requirements.lock
 
