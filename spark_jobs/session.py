@@ -1,6 +1,7 @@
 """The Spark session of the jobs, from the settings: `local[*]` here, a cluster where `CARTWHEEL_SPARK_MASTER` says so."""
 
 import os
+import sys
 
 from pyspark.sql import SparkSession
 
@@ -33,6 +34,7 @@ def spark_session(name: str) -> SparkSession:
     """The session of this process; `spark_conf` of the settings has the last word on every option."""
     settings = get_settings()
     os.environ.setdefault("JAVA_HOME", str(java_home()))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else its workers take the first python3 on the path
     options = COMMON | (LOCAL if settings.spark_master.startswith("local") else {})
     options |= {"spark.driver.memory": settings.spark_driver_memory} | settings.spark_conf
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
