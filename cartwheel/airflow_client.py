@@ -84,8 +84,8 @@ class AirflowClient:
         """The last lines of a task's log."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/1"
         content = self._call("GET", path).get("content", [])
-        texts = [str(entry.get("event", "") if isinstance(entry, dict) else entry).strip() for entry in content]
-        return "\n".join([text[:300] for text in texts if text][-lines:])
+        texts = [text for entry in content if isinstance(entry, dict) for text in _log_texts(entry)]
+        return "\n".join(texts[-lines:])
 
 
 @contextmanager
@@ -101,6 +101,13 @@ def connect() -> Iterator[AirflowClient]:
         credentials = {"username": settings.airflow_user, "password": settings.airflow_password}
         http.headers["Authorization"] = f"Bearer {client._call('POST', '/auth/token', json=credentials)['access_token']}"
         yield client
+
+
+def _log_texts(entry: dict) -> list[str]:
+    """What a person wants to read of a log entry: the event, and the exception it came with."""
+    exceptions = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or []]
+    event = str(entry.get("event", "")).strip()
+    return [text[:500] for text in (event, *exceptions) if text and not text.startswith("::")]
 
 
 def _dag_run(run: dict) -> DagRun:

@@ -36,7 +36,7 @@ def build_features():
         driver_memory=get_settings().spark_driver_memory,
     )
 
-    @task(outlets=[CANDIDATES])
+    @task(outlets=[CANDIDATES], retries=0)
     def gate_candidates(dag_run=None) -> None:
         from data_quality.gate import run_gate
 

@@ -38,6 +38,7 @@ def dbt_layer(layer: str) -> DbtBuildLocalOperator:
         vars={"partition_date": PARTITION_KEY},
         invocation_mode=InvocationMode.DBT_RUNNER,
         install_deps=False,
+        retries=0,  # a failing test would fail again
         emit_datasets=False,  # the assets of assets.py tie the DAGs
     )
 
@@ -49,7 +50,7 @@ def dbt_layer(layer: str) -> DbtBuildLocalOperator:
     **dag_options(Tag.daily, Tag.warehouse),
 )
 def build_warehouse():
-    @task
+    @task(retries=0)
     def gate_raw(dag_run=None) -> None:
         from data_quality.gate import run_gate
 
@@ -60,7 +61,7 @@ def build_warehouse():
         layers = [dbt_layer(layer) for layer in ("staging", "intermediate", "marts")]
         chain(*layers)
 
-    @task
+    @task(retries=0)
     def gate_marts(dag_run=None) -> None:
         from data_quality.gate import run_gate
 

@@ -37,7 +37,7 @@ def publish_recommendations():
 
             build_lists(partition_day(dag_run))
 
-        @task
+        @task(retries=0)
         def gate_release(dag_run=None) -> None:
             from data_quality.gate import run_gate
 

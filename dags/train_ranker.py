@@ -51,7 +51,7 @@ def train_ranker():
 
         return train(partition_day(dag_run), seed=params["seed"])
 
-    @task
+    @task(retries=0)
     def gate(version: str) -> None:
         from training.gate import promote_if_better
 

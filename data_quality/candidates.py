@@ -47,9 +47,9 @@ def rank_problems(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def union(day: date) -> Check:
-    """The union: one row per user and item, for nearly every known user."""
+    """The union: one row per user and item, for nearly every user who has bought something."""
     rows = pl.DataFrame(lake.read("candidates/union", day, columns=["user_key", "item_id"]))
-    users = pl.DataFrame(lake.read("users", day, columns=["user_key"]))
+    users = pl.DataFrame(lake.read("features/user", day, columns=["user_key"]))
     return Check("candidates/union", union_summary(rows, users).to_pandas(), UNION_EXPECTATIONS)
 
 

@@ -7,6 +7,7 @@ An expectation of severity critical fails the gate, one of severity warning is o
 """
 
 import argparse
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ def run_gate(name: str, day: date) -> GateReport:
 
 def validate(checks: Iterable[Check]) -> list[GateResult]:
     """Run the checks: queries inside PostgreSQL, frames in memory."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells at length how it registers itself
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     frames = context.data_sources.add_pandas("frames")

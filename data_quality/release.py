@@ -20,7 +20,7 @@ def checks(day: date) -> list[Check]:
     """The suite for the release of `day`."""
     release = pl.DataFrame(lake.read("release", day))
     bought = pl.DataFrame(lake.read("features/user_item", day, columns=["user_key", "item_id"]))
-    users = pl.DataFrame(lake.read("users", day, columns=["user_key"]))
+    users = pl.DataFrame(lake.read("features/user", day, columns=["user_key"]))
     return [
         Check("release, by list", list_summary(release, bought).to_pandas(), list_expectations(get_settings().list_size)),
         Check("release", coverage(release, users).to_pandas(), COVERAGE_EXPECTATIONS),
@@ -75,7 +75,7 @@ COVERAGE_EXPECTATIONS = [
 
 
 def coverage(release: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """One row: the share of known users with a `for_you` list, and rows that name no user or item."""
+    """One row: the share of users with purchases who have a `for_you` list, and rows that name no user or item."""
     served = release.filter(pl.col("list") == "for_you").select("user_key").unique()
     return pl.DataFrame(
         {
