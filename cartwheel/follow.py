@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from cartwheel.airflow_client import CHAIN, UNFINISHED, AirflowClient, DagRun, TaskRun
+from cartwheel.contracts import parse_partition_key
 
 HANDOVER_TIMEOUT_S = 180
 POLL_S = 1.0
@@ -25,23 +26,28 @@ class ChainReport:
     seconds: float = 0.0
 
 
-def run_chain(client: AirflowClient, day: date, tell: Callable[[str], None], start_at: str = CHAIN[0]) -> ChainReport:
+def run_chain(client: AirflowClient, day: date, tell: Callable[[str], None]) -> ChainReport:
     """Trigger the chain for a date, or join the run that is under way, and follow it to its end.
 
     Raises:
         ChainError: a DAG failed (with the end of the failing task's log), or the next one did not start.
         AirflowError: Airflow does not answer.
     """
-    started = time.monotonic()
-    report = ChainReport(day)
-    dags = CHAIN[CHAIN.index(start_at) :]
-    under_way = [run for dag_id in dags for run in client.runs(dag_id, day)[:1] if run.state in UNFINISHED]
+    under_way = [run for dag_id in CHAIN for run in client.runs(dag_id, day)[:1] if run.state in UNFINISHED]
     if under_way:
-        run = under_way[0]
-        tell(f"{run.dag_id} is under way for {day}: following it")
-    else:
-        run = client.trigger(start_at, day)
-    for dag_id in dags[dags.index(run.dag_id) :]:
+        tell(f"{under_way[0].dag_id} is under way for {day}: following it")
+        try:
+            return _follow_chain(client, under_way[0], tell)
+        except ChainError as error:  # it may have been interrupted: what it left is replaced
+            tell(f"{error}\nStarting over.")
+    return _follow_chain(client, client.trigger(CHAIN[0], day), tell)
+
+
+def _follow_chain(client: AirflowClient, run: DagRun, tell: Callable[[str], None]) -> ChainReport:
+    started = time.monotonic()
+    day = parse_partition_key(run.partition_key or "")
+    report = ChainReport(day)
+    for dag_id in CHAIN[CHAIN.index(run.dag_id) :]:
         if run.dag_id != dag_id:
             run = _await_next(client, dag_id, day, since=run.queued_at)
         run = _follow_run(client, run, tell)
