@@ -12,6 +12,8 @@ each date is replaced in one transaction. Rejected rows go to `raw.rejected_rows
 **Which DAG next**: `build_warehouse` follows by itself, for the same date.
 """
 
+from datetime import timedelta
+
 from airflow.sdk import CronPartitionTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -21,7 +23,13 @@ from defaults import Tag, dag_options, partition_day
 
 
 @dag(
-    schedule=CronPartitionTimetable(get_settings().daily_cron, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=CronPartitionTimetable(
+        get_settings().daily_cron,
+        timezone="UTC",
+        run_offset=-1,  # the day that has ended
+        run_immediately=timedelta(0),  # a new installation waits for its first night
+        key_format="%Y-%m-%d",
+    ),
     description="Check what the shop has landed, and load it into raw, a date at a time",
     doc_md=__doc__,
     **dag_options(Tag.daily, Tag.ingest),
