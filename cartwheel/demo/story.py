@@ -3,6 +3,7 @@
 Every step looks first whether it is done, so an interrupted demo is just run again.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -91,12 +92,13 @@ def _evaluate(console: Console) -> None:
     if not kept.exists():
         truth = purchases.write_purchases_after(FIRST_RELEASE)
         command = [sys.executable, "-m", "training.evaluate", "--release-date", str(FIRST_RELEASE), "--purchases", str(truth)]
-        result = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
+        wide = os.environ | {"COLUMNS": "130"}
+        result = subprocess.run(command, cwd=PROJECT_ROOT, env=wide, stdout=subprocess.PIPE, text=True)
         if result.returncode:
             raise follow.ChainError(f"the evaluation failed: `{' '.join(command)}` shows why")
         kept.write_text(result.stdout)
     tables = kept.read_text().rstrip().rpartition("\n")[0]  # the last line is for machines
-    console.print(tables)
+    console.print(tables, soft_wrap=True)
     console.print("`make bench-quality` prints these figures again, with a line of JSON.")
 
 
