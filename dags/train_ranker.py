@@ -58,10 +58,10 @@ def train_ranker():
         promote_if_better(version)
 
     @task(outlets=[CHAMPION], trigger_rule="none_failed")
-    def champion_is_ready() -> str:
-        from training.registry import champion_version
+    def champion_is_ready(dag_run=None) -> str:
+        from cartwheel.champion import champion_version
 
-        return champion_version()
+        return champion_version(partition_day(dag_run))
 
     trained = train()
     training_is_due() >> build_cutoffs() >> trained

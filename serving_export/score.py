@@ -3,7 +3,7 @@
     python -m serving_export.score --date 2017-11-30
 
 Reads features/*, items and candidates/union of the date, and the champion from the MLflow registry
-(`models:/ranker@champion`, a self-contained model). Writes `scores`: user_key, item_id, score, source, bought,
+(a self-contained model: see `cartwheel.champion`). Writes `scores`: user_key, item_id, score, source, bought,
 model_version.
 """
 
@@ -16,15 +16,13 @@ import mlflow
 import polars as pl
 import pyarrow as pa
 import structlog
-from mlflow.exceptions import MlflowException
 
 from cartwheel import lake
+from cartwheel.champion import MODEL, champion_version
 from cartwheel.contracts import parse_partition_key
-from cartwheel.settings import get_settings
 
 log = structlog.get_logger()
 
-MODEL = "ranker"
 USERS_PER_BATCH = 500
 PER_USER = {
     "sequences": "features/sequences",
@@ -43,27 +41,17 @@ class Ranker(Protocol):
     def score(self, **tables: pa.Table) -> pa.Table: ...
 
 
-class NoChampionError(LookupError):
-    """The registry holds no champion."""
-
-
 class BadScoresError(ValueError):
     """The model returned scores that cannot be used."""
 
 
-def load_champion() -> tuple[Ranker, str]:
-    """The champion and its version.
+def load_champion(day: date) -> tuple[Ranker, str]:
+    """The model that serves a date, and its version.
 
     Raises:
-        NoChampionError: no model version has the alias `champion`.
+        NoChampionError: no version may serve the date.
     """
-    mlflow.set_tracking_uri(get_settings().mlflow_url)
-    try:
-        version = str(mlflow.MlflowClient().get_model_version_by_alias(MODEL, "champion").version)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        raise NoChampionError(f"the registry has no champion of {MODEL!r}: train one first") from None
+    version = champion_version(day)
     return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model(), version
 
 
@@ -76,7 +64,7 @@ def score(day: date, ranker: Ranker | None = None, model_version: str = "", user
         cartwheel.lake.MissingPartitionError: the features or candidates of that date are missing.
     """
     if ranker is None:
-        ranker, model_version = load_champion()
+        ranker, model_version = load_champion(day)
     shared = {name: lake.read(dataset, day) for name, dataset in PER_ITEM.items()}
     tables = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_USER.items()}
     users = tables["candidates"]["user_key"].unique().sort()

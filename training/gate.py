@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import structlog
 
+from cartwheel import champion as champions
 from training import baselines, data, metrics, registry
 from training.cutoffs import cutoffs_for
 from training.model import TABLES, Ranker
@@ -94,10 +95,10 @@ def judge(
 
 def promote_if_better(version: str) -> Verdict:
     """Judge a registered version, tag it with the verdict, and give it the alias `champion` if it won."""
-    client = registry.client()
-    day = date.fromisoformat(client.get_model_version(registry.MODEL, version).tags[registry.DATE_TAG])
+    client = champions.registry_client()
+    day = champions.trained_for(client.get_model_version(champions.MODEL, version))
     cutoff = cutoffs_for(day).gate
-    tables, challenger, current = data.load(cutoff), registry.load(version), registry.champion()
+    tables, challenger, current = data.load(cutoff), registry.load(version), champions.champion_for(day)
     purchases = data.window_events(cutoff).filter(pl.col("event_type") == "purchase")
     champion = registry.load(str(current.version)) if current is not None and str(current.version) != version else None
     minimum = challenger.config["min_item_purchases"]
@@ -110,11 +111,13 @@ def promote_if_better(version: str) -> Verdict:
         minimum,
     )
     for key, value in _tags(verdict, cutoff).items():
-        client.set_model_version_tag(registry.MODEL, version, key, value)
+        client.set_model_version_tag(champions.MODEL, version, key, value)
     for comparison in verdict.comparisons:
         log.info("gate", version=version, won=comparison.won, comparison=str(comparison))
     if verdict.promoted:
-        client.set_registered_model_alias(registry.MODEL, registry.CHAMPION, version)
+        serving_now = champions.current_champion()
+        if serving_now is None or champions.trained_for(serving_now) <= day:  # a backfill does not replace a later champion
+            client.set_registered_model_alias(champions.MODEL, champions.ALIAS, version)
         log.info("promoted", version=version, date=str(day), reason=verdict.reason)
     else:
         serving = f"version {current.version}" if current else "none"
@@ -137,7 +140,11 @@ def scores(ranker: Ranker, tables: dict[str, pl.DataFrame], users_per_batch: int
 
 
 def _tags(verdict: Verdict, cutoff: date) -> dict[str, str]:
-    tags = {"gate": "passed" if verdict.promoted else "refused", "gate_reason": verdict.reason[:4000], "gate_cutoff": str(cutoff)}
+    tags = {
+        champions.GATE_TAG: champions.PASSED if verdict.promoted else "refused",
+        "gate_reason": verdict.reason[:4000],
+        "gate_cutoff": str(cutoff),
+    }
     for comparison in verdict.comparisons:
         tags[f"gate_{comparison.view}_{comparison.rival}"] = str(comparison)
     return tags

@@ -19,6 +19,7 @@ import polars as pl
 import structlog
 import torch
 
+from cartwheel import champion as champions
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import get_settings
 from training import data, registry, scorer
@@ -92,7 +93,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
     tables = {cutoff: data.load(cutoff) for cutoff in cutoffs.training}
     events = {cutoff: data.window_events(cutoff) for cutoff in cutoffs.training}
     ranker, figures = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases)
-    registry.client()
+    champions.registry_client()
     mlflow.set_experiment(registry.EXPERIMENT)
     with mlflow.start_run(run_name=f"ranker {day}"), tempfile.TemporaryDirectory() as folder:
         config = ranker.config
@@ -101,13 +102,13 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
         mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
         mlflow.log_metrics(figures)
         checksums = {f"data_{cutoff}": data.checksum(cutoff) for cutoff in cutoffs.training}
-        tags = {registry.DATE_TAG: day.isoformat(), "seed": str(seed)} | checksums
+        tags = {champions.DATE_TAG: day.isoformat(), "seed": str(seed)} | checksums
         mlflow.set_tags(tags)
         ranker.save(Path(folder) / "model")
         version = registry.log_model(Path(folder) / "model", register)
     if version is not None:
         for key, value in tags.items():
-            registry.client().set_model_version_tag(registry.MODEL, version, key, value)
+            champions.registry_client().set_model_version_tag(champions.MODEL, version, key, value)
     log.info("trained", date=str(day), version=version, **{name: round(value, 4) for name, value in figures.items()})
     return version
 
