@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     api_url: str
 
     # What the pipeline does
-    daily_cron: str = Field("0 3 * * *", description="When `ingest_events` runs for the day that ended (UTC).")
+    daily_cron: str = Field("0 0 * * *", description="When `ingest_events` runs for the day that has ended (UTC).")
     max_rejected_share: float = Field(0.05, description="A file with a larger share of rejected rows fails the gate.")
     min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
     train_every_days: int = Field(7, description="Age of the champion, in days, at which `train_ranker` trains again.")

@@ -195,6 +195,7 @@ def common_environment() -> dict[str, str]:
         "CARTWHEEL_LOCAL_DIR": str(LOCAL_DIR),
         "JAVA_HOME": str(java_home()),
         "TZ": "UTC",
+        "SPT_NOENV": "1",  # processes that rename themselves keep their environment readable: `down` knows them by it
         "DO_NOT_TRACK": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GX_ANALYTICS_ENABLED": "false",
