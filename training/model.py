@@ -202,7 +202,7 @@ def _history_of(kind: list[str], name: str, user_item: pl.DataFrame) -> pl.DataF
     """What a user bought of a brand, a category …: one row per user and thing."""
     return (
         user_item.drop_nulls(kind)
-        .group_by("user_key", *kind)
+        .group_by("user_key", *kind, maintain_order=True)
         .agg(
             pl.col("purchases", "decayed_visits", "purchases_91").sum().name.prefix(f"{name}_"),
             pl.len().cast(pl.Float32).alias(f"{name}_items"),
