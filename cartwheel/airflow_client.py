@@ -53,7 +53,7 @@ class AirflowClient:
 
     def trigger(self, dag_id: str, day: date) -> DagRun:
         """Start a run of a DAG for a partition key."""
-        body = {"logical_date": None, "partition_key": day.isoformat(), "conf": {}}
+        body: dict[str, object] = {"logical_date": None, "partition_key": day.isoformat(), "conf": {}}
         return _dag_run(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body))
 
     def runs(self, dag_id: str, day: date) -> list[DagRun]:
