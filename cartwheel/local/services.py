@@ -178,7 +178,9 @@ SERVICES = (
     Service("mlflow", _mlflow_command, _http_ok("mlflow", "/health"), _mlflow_environment, lambda config: config.url("mlflow")),
     Service("airflow-api-server", _airflow_command("api-server"), _http_ok("airflow", "/api/v2/version"),
             airflow_environment, lambda config: config.url("airflow")),
-    Service("airflow-scheduler", _airflow_command("scheduler"), _airflow_component_healthy("scheduler"), airflow_environment),
+    # Its log server would listen on every interface; the API server reads the same files from disk.
+    Service("airflow-scheduler", _airflow_command("scheduler", "--skip-serve-logs"), _airflow_component_healthy("scheduler"),
+            airflow_environment),
     Service("airflow-dag-processor", _airflow_command("dag-processor"), _airflow_component_healthy("dag_processor"),
             airflow_environment),
     Service("api", _api_command, _http_ok("api", "/health"), url=lambda config: config.url("api")),
