@@ -36,11 +36,11 @@ def _day(text: str) -> date:
 
 
 @app.command()
-def up() -> None:
+def up(stores: Annotated[bool, typer.Option("--stores", help="Only PostgreSQL, Valkey and S3.")] = False) -> None:
     """Start the embedded services that do not run yet, and wait until all are healthy."""
     from cartwheel.local import lifecycle
 
-    lifecycle.up(console)
+    lifecycle.up(console, stores_only=stores)
 
 
 @app.command()

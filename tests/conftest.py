@@ -1,6 +1,7 @@
 """Tests run on services of their own, under `.local/test`, so that they never touch the data of `.local`."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -15,16 +16,26 @@ ensure_config()
 os.environ.setdefault("JAVA_HOME", str(java_home()))
 
 
-@pytest.fixture(scope="session")
-def services() -> LocalConfig:
-    """All embedded services, healthy. They are stopped at the end if this run started them."""
+def _running(stores_only: bool) -> Iterator[LocalConfig]:
     from rich.console import Console
 
     from cartwheel.local import lifecycle, supervisor
 
     config = ensure_config()
     started_here = not supervisor.is_running(config)
-    lifecycle.up(Console(stderr=True))
+    lifecycle.up(Console(stderr=True), stores_only)
     yield config
     if started_here:
         lifecycle.down(Console(stderr=True))
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[LocalConfig]:
+    """PostgreSQL, Valkey and S3, healthy. They are stopped at the end if this run started them."""
+    yield from _running(stores_only=True)
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[LocalConfig]:
+    """All embedded services, healthy. They are stopped at the end if this run started them."""
+    yield from _running(stores_only=False)

@@ -14,7 +14,7 @@ from cartwheel.local.services import SERVICES, Service
 from cartwheel.settings import LOCAL_DIR
 
 HEALTH_TIMEOUT_S = 180
-BASE = ("postgres", "valkey", "s3")
+STORES = ("postgres", "valkey", "s3")
 
 
 @contextmanager
@@ -26,15 +26,16 @@ def _only_one() -> Iterator[None]:
         yield
 
 
-def up(console: Console) -> LocalConfig:
-    """Start what does not run yet, and wait until every part is healthy.
+def up(console: Console, stores_only: bool = False) -> LocalConfig:
+    """Start what does not run yet, and wait until every part is healthy; `stores_only`: PostgreSQL, Valkey and S3.
 
     Raises:
         SystemExit: a part did not become healthy; the message names its log.
     """
     with _only_one():
         config = ensure_config()
-        if all(is_healthy(config, service) for service in SERVICES):
+        wanted = [service for service in SERVICES if service.name in STORES or not stores_only]
+        if all(is_healthy(config, service) for service in wanted):
             console.print("All services are up.")
             return config
         _step(console, "PostgreSQL files", lambda: setup.prepare_postgres(config))
@@ -42,14 +43,16 @@ def up(console: Console) -> LocalConfig:
         setup.prepare_s3()
         if not supervisor.is_running(config):
             supervisor.start_supervisor(config)
-        for name in BASE:
+        for name in STORES:
             supervisor.start_service(config, name)
-        for name in BASE:
+        for name in STORES:
             _step(console, name, partial(wait_healthy, config, _service(name)))
         _step(console, "databases and roles", lambda: setup.prepare_databases(config))
+        if stores_only:
+            return config
         supervisor.start_service(config, "mlflow")
         _step(console, "Airflow database", lambda: setup.prepare_airflow(config))
-        rest = [service for service in SERVICES if service.name not in BASE]
+        rest = [service for service in SERVICES if service.name not in STORES]
         for service in rest:
             supervisor.start_service(config, service.name)
         for service in rest:

@@ -38,7 +38,7 @@ def forget() -> None:
 
 
 @pytest.fixture
-def landed(services):
+def landed(stores):
     bucket = get_settings().landing_bucket
     for n in range(DAYS):
         day = FIRST + timedelta(n)

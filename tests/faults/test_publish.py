@@ -27,7 +27,7 @@ OLD, NEW, NEXT = date(1999, 3, 1), date(1999, 3, 2), date(1999, 3, 3)
 
 
 @pytest.fixture
-def target(services: LocalConfig) -> Iterator[Releases]:
+def target(stores: LocalConfig) -> Iterator[Releases]:
     made_up.make_schema()
     target = made_up.releases(kept=1, grace_s=60)
     made_up.publish(target, OLD)

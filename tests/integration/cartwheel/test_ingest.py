@@ -23,7 +23,7 @@ def rows(query: str) -> list[tuple]:
 
 
 @pytest.fixture(autouse=True)
-def clean(services):
+def clean(stores):
     def remove() -> None:
         for dataset in ("interactions/1999", "interactions/date=1999"):
             for item in lake.list_objects(get_settings().landing_bucket, dataset):

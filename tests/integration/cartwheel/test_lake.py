@@ -12,7 +12,7 @@ DAY = date(1999, 2, 1)
 
 
 @pytest.fixture(autouse=True)
-def clean(services):
+def clean(stores):
     yield
     lake.delete("test", DAY)
 

@@ -11,7 +11,7 @@ from data_quality.checks import WARNING, Check
 
 DAY = date(1999, 1, 2)
 
-pytestmark = pytest.mark.usefixtures("services")
+pytestmark = pytest.mark.usefixtures("stores")
 
 
 @pytest.fixture

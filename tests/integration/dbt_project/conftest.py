@@ -11,15 +11,15 @@ NAME = "cartwheel_test_warehouse"
 
 
 @pytest.fixture(scope="module")
-def empty_warehouse(services, tmp_path_factory):
+def empty_warehouse(stores, tmp_path_factory):
     """The settings point to an empty warehouse and an empty lake bucket until the module is done."""
     patch = pytest.MonkeyPatch()
     bucket = NAME.replace("_", "-")
     identifier = sql.Identifier(NAME)
-    with psycopg.connect(services.postgres_dsn("postgres", "postgres"), autocommit=True) as admin:
+    with psycopg.connect(stores.postgres_dsn("postgres", "postgres"), autocommit=True) as admin:
         admin.execute(sql.SQL("drop database if exists {} with (force)").format(identifier))
         admin.execute(sql.SQL("create database {} owner cartwheel").format(identifier))
-        patch.setenv("CARTWHEEL_POSTGRES_DSN", services.postgres_dsn("cartwheel", NAME, "cartwheel"))
+        patch.setenv("CARTWHEEL_POSTGRES_DSN", stores.postgres_dsn("cartwheel", NAME, "cartwheel"))
         patch.setenv("CARTWHEEL_USER_KEY_SECRET", "secret of the test")
         patch.setenv("CARTWHEEL_LAKE_BUCKET", bucket)
         for variable in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):

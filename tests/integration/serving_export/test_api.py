@@ -18,7 +18,7 @@ DAY = date(1999, 2, 1)
 
 
 @pytest.fixture(scope="module")
-def published(services: LocalConfig) -> Iterator[None]:
+def published(stores: LocalConfig) -> Iterator[None]:
     made_up.make_schema()
     made_up.publish(made_up.releases(), DAY)
     yield
@@ -97,7 +97,7 @@ def test_ready_tells_which_store_fails(client: TestClient, nowhere: str) -> None
     assert answer.json()["postgresql"]["status"] == "ok"
 
 
-def test_no_store_at_all(services: LocalConfig, nowhere: str) -> None:
+def test_no_store_at_all(stores: LocalConfig, nowhere: str) -> None:
     client = use(f"redis://{nowhere}/0", f"postgresql://{nowhere}/none")
     answer = client.get("/v1/users/1/recommendations")
     assert (answer.status_code, answer.json()["detail"]) == (503, "neither Redis nor PostgreSQL can be reached")

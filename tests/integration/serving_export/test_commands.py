@@ -18,7 +18,7 @@ for command in (commands.recommend, commands.releases, commands.rollback):
 
 
 @pytest.fixture
-def run(services: LocalConfig, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+def run(stores: LocalConfig, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
     """On the schema and prefix of the tests, with two releases."""
     made_up.make_schema()
     monkeypatch.setattr(publish, "releases", made_up.releases)

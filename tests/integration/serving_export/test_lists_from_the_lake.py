@@ -52,7 +52,7 @@ class PopularityRanker:
 
 
 @pytest.fixture
-def made_up_lake(services: LocalConfig) -> Iterator[None]:
+def made_up_lake(stores: LocalConfig) -> Iterator[None]:
     rows: dict[str, list[dict]] = {
         "items": [{"item_id": item, "title": item.title()} | IN_ONE_PLACE for item in ITEMS],
         "users": [{"user_key": key, "age_band": "25-34"} for key in [*USER_KEYS, "cold"]],

@@ -21,7 +21,7 @@ FIRST, SECOND, THIRD, FOURTH = (date(1999, 1, day) for day in (1, 2, 3, 4))
 
 
 @pytest.fixture
-def target(services: LocalConfig) -> Iterator[Releases]:
+def target(stores: LocalConfig) -> Iterator[Releases]:
     made_up.make_schema()
     yield made_up.releases()
     made_up.drop_schema()
