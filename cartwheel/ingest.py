@@ -88,6 +88,7 @@ def load_partition(
         connection.execute(sql.SQL("truncate {}").format(partition))
         connection.execute("delete from raw.rejected_rows where business_date = %s and dataset = %s", (day, dataset))
         connection.execute("delete from ops.loaded_files where business_date = %s and dataset = %s", (day, dataset))
+        connection.execute("delete from ops.loaded_dates where business_date = %s and dataset = %s", (day, dataset))
         seen: pl.DataFrame | None = None
         for file in files:
             parsed = landing.read_landed_file(file)
@@ -108,11 +109,17 @@ def load_partition(
             ).with_columns(pl.col("original").str.replace_all("\0", "\\u0000", literal=True))
             _copy(connection, sql.Identifier("raw", "rejected_rows"), rejected.columns, rejected)
             connection.execute(
-                "insert into ops.loaded_files"
-                " (key, etag, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                (file.key, file.etag, dataset, day, file.bytes, parsed.rows_read, len(fresh), len(parsed.rejected), duplicates),
-            )
+                "with file as ("
+                " insert into ops.loaded_files"
+                " (key, etag, source, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning *"
+                ") insert into ops.loaded_dates (dataset, business_date, key, source, file_id, rows)"
+                " select dataset, business_date, key, source, file_id, accepted from file",
+                (
+                    file.key, file.etag, dataset, dataset, day,
+                    file.bytes, parsed.rows_read, len(fresh), len(parsed.rejected), duplicates,
+                ),
+            )  # fmt: skip
             report.files += 1
             report.rows_read += parsed.rows_read
             report.accepted += len(fresh)

@@ -1,6 +1,6 @@
 """The gate on the marts: do they hold exactly what was accepted, and do they agree with one another?
 
-Reads `marts.*`, `ops.loaded_files` and `intermediate.int_dates_to_build`, for the dates of the last dbt build.
+Reads `marts.*`, `ops.loaded_dates` and `intermediate.int_dates_to_build`, for the dates of the last dbt build.
 """
 
 from datetime import date
@@ -29,8 +29,8 @@ def days(day: date) -> Check:
             coalesce(sales_revenue, 0) as sales_revenue
         from {dates} as built
         left join (
-            select business_date, sum(accepted) as accepted_events
-            from ops.loaded_files where dataset = 'interactions' group by business_date
+            select business_date, sum(rows) as accepted_events
+            from ops.loaded_dates where dataset = 'interactions' group by business_date
         ) as accepted on built.business_date = accepted.business_date
         left join (
             select event_date, count(*) as events, coalesce(sum(revenue), 0) as revenue,

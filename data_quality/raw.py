@@ -1,6 +1,6 @@
 """The gate on `raw`: may the dates that wait to be built go into the warehouse?
 
-Reads `raw.*` and `ops.loaded_files` for the pending dates up to the business date. What is expected of each
+Reads `raw.*`, `ops.loaded_files` and `ops.loaded_dates` for the pending dates up to the business date. What is expected of each
 column follows from the landing contracts.
 """
 
@@ -60,7 +60,7 @@ def arrival(day: date) -> Check:
             (select count(*) from raw.interactions where business_date = date '{day}')
             / nullif(percentile_cont(0.5) within group (order by accepted), 0) as events_to_usual
         from (
-            select sum(accepted) as accepted from ops.loaded_files
+            select sum(rows) as accepted from ops.loaded_dates
             where dataset = 'interactions'
                 and business_date >= date '{day}' - {TRAILING_DAYS} and business_date < date '{day}'
             group by business_date
@@ -78,16 +78,24 @@ def arrival(day: date) -> Check:
 
 
 def files(dates: str) -> Check:
-    """No file may have lost more of its rows than the settings allow; a file that fails is named."""
+    """No file may be unreadable, or have lost more of its rows than the settings allow; a file that fails is named.
+
+    A file without a date in its name counts where its rows lie, and in any case until the next build.
+    """
     share = get_settings().max_rejected_share
     query = f"""
         select
-            case when rejected > {share:f} * rows_read
-                then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is a share of {share:g}'
-            end as file_with_too_many_rejected_rows
-        from ops.loaded_files where business_date in ({dates})
+            case
+                when error is not null then key || ': ' || error
+                when rejected > {share:f} * rows_read
+                    then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is a share of {share:g}'
+            end as unreadable_or_largely_rejected_file
+        from ops.loaded_files
+        where business_date in ({dates})
+            or (key, source) in (select key, source from ops.loaded_dates where business_date in ({dates}))
+            or (business_date is null and file_id > (select coalesce(max(last_file_id), 0) from ops.built_dates))
     """
-    return Check("ops.loaded_files", query, [none_of("file_with_too_many_rejected_rows")])
+    return Check("ops.loaded_files", query, [none_of("unreadable_or_largely_rejected_file")])
 
 
 def pending_dates(day: date) -> list[date]:

@@ -4,7 +4,7 @@
         {#- Quotes are doubled: whatever the var holds is one literal, and a date or an error. -#}
         date '{{ var("partition_date") | string | replace("'", "''") }}'
     {%- else -%}
-        (select max(business_date) from {{ source('ops', 'loaded_files') }})
+        (select max(business_date) from {{ source('ops', 'loaded_dates') }})
     {%- endif -%}
 {%- endmacro %}
 

@@ -130,7 +130,14 @@ def test_a_bad_delivery_stops_at_the_gate_and_the_old_release_goes_on():
     assert served() == str(FIRST)
     # The shop takes it back.
     lake.s3_client().delete_object(Bucket=get_settings().landing_bucket, Key=f"interactions/{BAD}.csv.gz")
-    for table in ("raw.interactions", "raw.rejected_rows", "ops.loaded_files"):
+    for table in (
+        "raw.interactions",
+        "raw.interaction_ids",
+        "raw.rejected_rows",
+        "raw.duplicate_rows",
+        "ops.loaded_files",
+        "ops.loaded_dates",
+    ):
         sql(f"delete from {table} where business_date = %s returning 1", BAD)
 
 

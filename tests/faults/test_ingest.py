@@ -33,7 +33,14 @@ def checksum() -> tuple:
 
 def forget() -> None:
     with warehouse.connect() as connection:
-        for table in ("raw.interactions", "raw.rejected_rows", "ops.loaded_files"):
+        for table in (
+            "raw.interactions",
+            "raw.interaction_ids",
+            "raw.rejected_rows",
+            "raw.duplicate_rows",
+            "ops.loaded_files",
+            "ops.loaded_dates",
+        ):
             connection.execute(f"delete from {table} where business_date between %s and %s", (FIRST, LAST))
 
 

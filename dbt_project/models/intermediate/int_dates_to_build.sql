@@ -3,7 +3,7 @@ with loaded as (
     select
         business_date,
         max(file_id) as last_file_id
-    from {{ source('ops', 'loaded_files') }}
+    from {{ source('ops', 'loaded_dates') }}
     group by business_date
 
 ),

@@ -29,7 +29,14 @@ def clean(stores):
             for item in lake.list_objects(get_settings().landing_bucket, dataset):
                 lake.s3_client().delete_object(Bucket=get_settings().landing_bucket, Key=item["Key"])
         with warehouse.connect() as connection:
-            for table in ("raw.interactions", "raw.rejected_rows", "ops.loaded_files"):
+            for table in (
+                "raw.interactions",
+                "raw.interaction_ids",
+                "raw.rejected_rows",
+                "raw.duplicate_rows",
+                "ops.loaded_files",
+                "ops.loaded_dates",
+            ):
                 connection.execute(f"delete from {table} where business_date between '1999-01-01' and '1999-12-31'")
 
     remove()

@@ -30,11 +30,16 @@ def load(dataset: str, day: date, columns: str, rows: list[tuple]) -> None:
         connection.cursor().executemany(
             f"insert into {partition} (business_date, key, line, {columns}) values ('{day}', 'file', 1, {places})", rows
         )
-        connection.execute("delete from ops.loaded_files where dataset = %s and business_date = %s", (dataset, day))
+        for table in ("ops.loaded_files", "ops.loaded_dates"):
+            connection.execute(f"delete from {table} where dataset = %s and business_date = %s", (dataset, day))
         connection.execute(
-            "insert into ops.loaded_files (key, etag, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
-            " values (%s, 'etag', %s, %s, 1, %s, %s, 0, 0)",
-            (f"{dataset}/{day}.csv", dataset, day, len(rows), len(rows)),
+            "with file as ("
+            " insert into ops.loaded_files"
+            " (key, etag, source, dataset, business_date, bytes, rows_read, accepted, rejected, duplicates)"
+            " values (%s, 'etag', %s, %s, %s, 1, %s, %s, 0, 0) returning *"
+            ") insert into ops.loaded_dates (dataset, business_date, key, source, file_id, rows)"
+            " select dataset, business_date, key, source, file_id, accepted from file",
+            (f"{dataset}/{day}.csv", dataset, dataset, day, len(rows), len(rows)),
         )
 
 
