@@ -9,7 +9,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     api_url: str
 
     # What the pipeline does
+    shop_file: str = Field("", description="YAML that says how the shop's files are read; empty: they are in contract form.")
     daily_cron: str = Field("0 0 * * *", description="When `ingest_events` runs for the day that has ended (UTC).")
     max_rejected_share: float = Field(0.05, description="A file with a larger share of rejected rows fails the gate.")
     min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
@@ -51,7 +52,16 @@ class Settings(BaseSettings):
     label_window_days: int = Field(28, description="Length of the windows that training labels come from.")
     list_size: int = Field(50, description="Items per list of a release.")
     releases_kept: int = Field(3, description="Releases that stay loaded in both stores.")
+    raw_retention_days: int | None = Field(None, ge=1, description="Age at which raw events are dropped; empty: never.")
+    lake_retention_days: int | None = Field(
+        None, ge=1, description="Age at which features, candidates and scores are dropped; empty: never."
+    )
     diversity_weight: float = Field(0.0, ge=0, le=1, description="Share of a score given up for category diversity.")
+
+    @field_validator("raw_retention_days", "lake_retention_days", mode="before")
+    @classmethod
+    def _empty_means_none(cls, value: object) -> object:
+        return None if value == "" else value
 
 
 @lru_cache
