@@ -153,7 +153,7 @@ _scored = _schema(user_key=_text, item_id=_text, rank=_int, score=_float)
 # One entry per dataset of the lake; each lies at <dataset>/date=<partition key>/*.parquet.
 LAKE_SCHEMAS: dict[str, pa.Schema] = {
     # Exported from the marts by build_warehouse. `interactions` holds the events of that date alone,
-    # `items` and `users` all that was known at its end.
+    # `items` and `users` all that was known at its end; `users` only those whose data may be used.
     "interactions": _schema(
         event_id=_text,
         event_type=_text,
@@ -177,6 +177,9 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
         available=pa.bool_(),
     ),
     "users": _schema(user_key=_text, age_band=_text, region=_text, income_band=_text, household_size=_text),
+    # Users whose data may not be used, as known at the end of the date. Features, candidates and training leave them
+    # out of all dates' events: see docs/privacy.md.
+    "no_consent": _schema(user_key=_text),
     # Promotions running on that date.
     "item_context": _schema(item_id=_text, mailer=_text, display=_text, regions=_int),
     # Features, by build_features, from purchases known at the end of the date. A visit is a session with a

@@ -1,7 +1,7 @@
 """Export a built date from the warehouse to the lake.
 
 Reads the marts, the versions in `intermediate`, and `intermediate.int_dates_to_build` (what the last dbt build
-covered). Writes `interactions`, one partition per date that changed or is missing; `items`, `users` and
+covered). Writes `interactions`, one partition per date that changed or is missing; `items`, `users`, `no_consent` and
 `item_context` as known at the end of the date; and, last, `ops.built_dates`.
 
     python -m cartwheel.export --date 2017-11-30
@@ -42,7 +42,13 @@ SNAPSHOTS = {
     "users": """
         select user_key, age_band, region, income_band, household_size
         from intermediate.int_user_versions
-        where valid_from <= $1 and (valid_to is null or valid_to > $1)
+        where valid_from <= $1 and (valid_to is null or valid_to > $1) and consent
+        order by user_key collate "C"
+    """,
+    "no_consent": """
+        select user_key
+        from intermediate.int_user_versions
+        where valid_from <= $1 and (valid_to is null or valid_to > $1) and not consent
         order by user_key collate "C"
     """,
     # A promotion that was delivered again, say with another end, counts as last delivered.
@@ -79,7 +85,7 @@ def export(day: date) -> None:
 
 
 def export_snapshots(day: date) -> None:
-    """Write `items`, `users` and `item_context` as they were known at the end of an earlier date that is built.
+    """Write the datasets of `SNAPSHOTS` as they were known at the end of an earlier date that is built.
 
     Raises:
         NotBuiltError: the warehouse does not reach that date yet.
@@ -165,7 +171,7 @@ def _query(cursor: adbc.Cursor, query: str, day: date) -> pa.Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--date", required=True, type=parse_partition_key)
-    parser.add_argument("--snapshots-only", action="store_true", help="only items, users and item_context of that date")
+    parser.add_argument("--snapshots-only", action="store_true", help="all but interactions, as known at the end of that date")
     arguments = parser.parse_args()
     (export_snapshots if arguments.snapshots_only else export)(arguments.date)
 

@@ -62,6 +62,12 @@ def complete_dates(dataset: str) -> list[date]:
     return sorted(date.fromisoformat(key.split("/date=")[1][:10]) for key in keys if key.endswith("/_SUCCESS"))
 
 
+def dates(dataset: str) -> list[date]:
+    """The dates of which anything is there, complete or not, in order."""
+    keys = (item["Key"] for item in list_objects(get_settings().lake_bucket, f"{dataset}/date="))
+    return sorted({date.fromisoformat(key.split("/date=")[1][:10]) for key in keys})
+
+
 def read(dataset: str, day: date, columns: list[str] | None = None) -> pa.Table:
     """One partition as a table.
 

@@ -6,13 +6,20 @@ the raw tables, which follow from the landing contracts.
 
 import hashlib
 import hmac
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from cartwheel.contracts import LANDING_CONTRACTS, POSTGRES_TYPES, Contract
 from cartwheel.settings import get_settings
+
+log = structlog.get_logger()
 
 SQL_DIR = Path(__file__).parent / "sql"
 
@@ -24,6 +31,26 @@ def connect(dsn: str | None = None, **options) -> psycopg.Connection:
         psycopg.OperationalError: the server cannot be reached.
     """
     return psycopg.connect(dsn or get_settings().postgres_dsn, options="-c timezone=UTC", **options)
+
+
+@contextmanager
+def ingest_lock() -> Iterator[None]:
+    """Only one program at a time changes what `raw` holds; the lock ends with the process that holds it.
+
+    Another one is waited for, and named in the log.
+    """
+    name = ("cartwheel.ingest",)
+    with connect(autocommit=True, application_name=f"cartwheel {Path(sys.argv[0]).name} {os.getpid()}"[:63]) as connection:
+        if connection.execute("select pg_try_advisory_lock(hashtext(%s))", name).fetchone() != (True,):
+            holders = connection.execute(
+                "select application_name, pid from pg_locks inner join pg_stat_activity using (pid)"
+                " where locktype = 'advisory' and granted and classid = 0 and objid = hashtext(%s)::bigint & 4294967295", name,
+            ).fetchall()  # fmt: skip
+            log.info(
+                "waiting for another program that changes raw", held_by=[f"{who} (server process {pid})" for who, pid in holders]
+            )
+            connection.execute("select pg_advisory_lock(hashtext(%s))", name)
+        yield
 
 
 def raw_table_ddl(contract: Contract) -> sql.Composed:

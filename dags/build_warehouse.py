@@ -1,7 +1,8 @@
 """raw → quality gate → dbt (staging, intermediate, marts) → quality gate → lake.
 
 dbt builds the dates that have new files (`ops.pending_dates`) and the partition key itself, a layer at a time; tests run
-with the models they test, and a failing one stops the chain. The export writes the same dates to the lake as Parquet.
+with the models they test, and a failing one stops the chain. The export writes the same dates to the lake as Parquet. Last,
+what is past its age is dropped, where the settings say so (docs/privacy.md); the chain does not wait for it.
 
 **When it fails**
 
@@ -45,7 +46,7 @@ def dbt_layer(layer: str) -> DbtBuildLocalOperator:
 
 @dag(
     schedule=after(RAW_EVENTS),
-    description="Check raw, build the marts with dbt, check them, export them to the lake",
+    description="Check raw, build the marts with dbt, check them, export them to the lake, drop what is past its age",
     doc_md=__doc__,
     **dag_options(Tag.daily, Tag.warehouse),
 )
@@ -73,7 +74,13 @@ def build_warehouse():
 
         export(partition_day(dag_run))
 
-    gate_raw() >> dbt() >> gate_marts() >> export()
+    @task
+    def retention(dag_run=None) -> int:
+        from cartwheel.privacy.retention import retain
+
+        return retain(partition_day(dag_run))
+
+    gate_raw() >> dbt() >> gate_marts() >> export() >> retention()
 
 
 build_warehouse()

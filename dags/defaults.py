@@ -20,6 +20,7 @@ class Tag(StrEnum):
     features = "features"
     training = "training"
     serving = "serving"
+    privacy = "privacy"
 
 
 def dag_options(*tags: Tag) -> dict:

@@ -24,7 +24,7 @@ SCHEMA = "serving"
 ROWS_PER_CHUNK = 200_000
 DROP_WAIT = "2s"  # dropping a partition waits for readers, and newer readers wait behind it
 _TEXT, _RANKED = pl.String, {"rank": pl.Int32, "item_id": pl.String, "score": pl.Float32, "reason": pl.String}
-_COLUMNS: dict[str, dict] = {
+COLUMNS: dict[str, dict] = {
     "lists": {"user_id": _TEXT, "list": _TEXT} | _RANKED,
     "segment_lists": {"segment": _TEXT} | _RANKED,
     "segment_members": {"user_id": _TEXT, "segment": _TEXT},
@@ -47,7 +47,7 @@ class PostgresStore:
         self.remove(build)
         started, partition = time.monotonic(), _partition(build)
         frames = {
-            partition: content.lists.select(list(_COLUMNS["lists"])),
+            partition: content.lists.select(list(COLUMNS["lists"])),
             "segment_lists": content.segments,
             "segment_members": content.members,
             "items": content.titles,
@@ -77,7 +77,7 @@ class PostgresStore:
     def read(self, build: str) -> Content:
         """All of a build, as it was loaded."""
         with self.session() as connection:
-            frames = [self._read(connection, table, build) for table in _COLUMNS]
+            frames = [self._read(connection, table, build) for table in COLUMNS]
         lists, segments, members, titles = frames
         return Content(
             lists.select(LIST_COLUMNS).sort("user_id", "list", "rank"),
@@ -87,7 +87,7 @@ class PostgresStore:
         )
 
     def _read(self, connection: psycopg.Connection, table: str, build: str) -> pl.DataFrame:
-        names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS[table]))
+        names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
         statement = sql.SQL("copy (select {} from {}.{} where build_id = {}) to stdout (format csv)").format(
             names, sql.Identifier(self.schema), sql.Identifier(table), sql.Literal(build)
         )
@@ -96,9 +96,9 @@ class PostgresStore:
             for part in copy:
                 buffer.write(part)
         if not buffer.tell():
-            return pl.DataFrame(schema=_COLUMNS[table])
+            return pl.DataFrame(schema=COLUMNS[table])
         buffer.seek(0)
-        return pl.read_csv(buffer, has_header=False, schema=_COLUMNS[table])
+        return pl.read_csv(buffer, has_header=False, schema=COLUMNS[table])
 
     def checksum(self, build: str) -> Checksum:
         return checksum(entries(self.read(build)))

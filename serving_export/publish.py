@@ -2,21 +2,24 @@
 
     python -m serving_export.publish --date 2017-11-30
 
-Reads `release`, `release_segments`, `scores` (the model's version), `users` and `items` of the date from the lake;
+Reads `release`, `release_segments`, `scores` (the model's version), `users`, `no_consent` and `items` of the lake;
 writes schema `serving` of PostgreSQL and the keys `cw:*` of Redis. The functions are also the tasks of the DAG.
 """
 
 import argparse
 from datetime import date
 
+import polars as pl
+
 from cartwheel import lake
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import get_settings
 from serving_export.catalog import Catalog
-from serving_export.content import read_content
+from serving_export.content import read_content, user_keys
 from serving_export.postgres_store import PostgresStore
 from serving_export.redis_store import RedisStore
 from serving_export.release import Releases
+from serving_export.withdraw import withdraw
 
 LOCK_WAIT_S = 300.0
 
@@ -50,10 +53,22 @@ def switch(day: date) -> None:
 
 
 def prune() -> None:
-    """Remove the releases beyond those kept, and whatever crashed runs left behind."""
+    """Remove the releases beyond those kept, and whatever crashed runs left behind; then `withdraw_without_consent`."""
     target = releases()
     with target.catalog.lock(LOCK_WAIT_S):
         target.tidy()
+        withdraw_without_consent(target)
+
+
+def withdraw_without_consent(target: Releases) -> None:
+    """Take the users who do not consent on the date that is served out of the other releases that stay loaded.
+
+    So a rollback does not bring them back; callers hold `catalog.lock`.
+    """
+    served = target.catalog.served()
+    if served is not None:
+        without = pl.DataFrame(lake.read("no_consent", served.partition_date)).join(user_keys(), on="user_key")
+        withdraw(target, without["user_id"])
 
 
 def rollback(release_id: str) -> None:
@@ -72,6 +87,7 @@ def publish(day: date) -> None:
         target.verify(day, content)
         target.switch(day)
         target.tidy()
+        withdraw_without_consent(target)
 
 
 def _model_version(day: date) -> str:

@@ -9,7 +9,7 @@ Loading sends commands as raw protocol in chunks, several times faster than a cl
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import cast
 
@@ -70,6 +70,16 @@ class RedisStore:
         self.client.unlink(self._key(build, "ready"))
         while chunk := list(islice(keys, CHUNK)):
             self.client.unlink(*chunk)
+
+    def remove_entries(self, build: str, names: list[str]) -> int:
+        """Remove single entries of a build; how many were there."""
+        return cast(int, self.client.unlink(*(self._key(build, name) for name in names))) if names else 0
+
+    def entries_of(self, user_id: str, kinds: Collection[str]) -> int:
+        """How many entries of these kinds name a user, over all keys of this prefix, whatever build they belong to."""
+        ends = [f":{kind}:{user_id}" for kind in kinds]
+        keys = (key.decode() for key in self._scan(f"{self.prefix}:*"))
+        return sum(any(key.endswith(end) for end in ends) for key in keys)
 
     def mark_ready(self, build: str) -> None:
         self.client.set(self._key(build, "ready"), b"1")

@@ -28,6 +28,11 @@ def count_since(day: date, days: int, condition: Column | None = None) -> Column
     return F.count_if(recent if condition is None else recent & condition)
 
 
+def with_consent(events: DataFrame, without: DataFrame) -> DataFrame:
+    """The events of users whose data may be used: all but those of `without` (user_key), whenever the events happened."""
+    return events.join(F.broadcast(without), "user_key", "left_anti")
+
+
 def purchase_history(events: DataFrame, day: date, partitions: int) -> DataFrame:
     """One row per purchase: one item in one visit of a user. Partitioned and sorted by user, visit and item.
 

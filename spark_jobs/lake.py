@@ -11,7 +11,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.lake import MissingPartitionError
 from cartwheel.settings import get_settings
-from spark_jobs.history import candidate_catalogue, purchase_history
+from spark_jobs.history import candidate_catalogue, purchase_history, with_consent
 
 
 class Lake:
@@ -48,9 +48,10 @@ class Lake:
         return self.spark.read.schema(schema).parquet(f"{self.root}/{dataset}").where(F.col("date") <= F.lit(day)).drop("date")
 
     def history(self, day: date) -> DataFrame:
-        """The purchases up to the end of a date: see `purchase_history`."""
+        """The purchases up to the end of a date of users who consent by then: see `purchase_history`."""
         partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
-        return self._keep("history", day, lambda: purchase_history(self.read_until("interactions", day), day, partitions))
+        events, without = self.read_until("interactions", day), self.read("no_consent", day)
+        return self._keep("history", day, lambda: purchase_history(with_consent(events, without), day, partitions))
 
     def catalogue(self, day: date) -> DataFrame:
         """The items that may be recommended after a date: see `candidate_catalogue`."""

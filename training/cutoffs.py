@@ -58,7 +58,7 @@ def build_missing(day: date) -> list[date]:
     missing = missing_dates(day)
     log.info("cut-offs", date=str(day), cutoffs=[str(cutoff) for cutoff in cutoffs_for(day).all], missing=len(missing))
     for cutoff in missing:
-        if not lake.exists("items", cutoff):
+        if not all(lake.exists(name, cutoff) for name in export.SNAPSHOTS):
             export.export(cutoff)
     if missing:
         dates = [argument for cutoff in missing for argument in ("--date", cutoff.isoformat())]

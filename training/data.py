@@ -32,9 +32,14 @@ def read(dataset: str, day: date) -> pl.DataFrame:
     return pl.DataFrame(lake.read(dataset, day))
 
 
-def load(day: date) -> dict[str, pl.DataFrame]:
-    """The tables the ranker takes, by the names of its arguments, sorted so that the same data gives the same model."""
+def load(day: date, known_on: date | None = None) -> dict[str, pl.DataFrame]:
+    """The tables the ranker takes, by the names of its arguments, sorted so that the same data gives the same model.
+
+    Features leave out who did not consent on their own date; `known_on` also leaves out who does not on that later one.
+    """
     tables = {name: read(dataset, day) for name, dataset in DATASETS.items()}
+    if known_on is not None:
+        tables = {name: with_consent(table, known_on) for name, table in tables.items()}
     keys = ("user_key", "item_id", "subcategory")
     return {name: table.sort([key for key in keys if key in table.columns][:2]) for name, table in tables.items()}
 
@@ -50,9 +55,19 @@ def events_between(after: date, until: date) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=EVENTS), *parts]).drop_nulls("item_id")
 
 
-def window_events(cutoff: date, days: int | None = None) -> pl.DataFrame:
-    """The events that label a cut-off: those of the `days` after it (`settings.label_window_days` unless given)."""
-    return events_between(cutoff, cutoff + timedelta(days=days or get_settings().label_window_days))
+def with_consent(table: pl.DataFrame, known_on: date) -> pl.DataFrame:
+    """A table without the users whose data may not be used, as known at the end of a date; tables of items stay as they are."""
+    if "user_key" not in table.columns:
+        return table
+    return table.join(read("no_consent", known_on), on="user_key", how="anti", maintain_order="left")
+
+
+def window_events(cutoff: date, known_on: date, days: int | None = None) -> pl.DataFrame:
+    """The events that label a cut-off: those of the `days` after it (`settings.label_window_days` unless given).
+
+    Users who do not consent at the end of `known_on` are left out.
+    """
+    return with_consent(events_between(cutoff, cutoff + timedelta(days=days or get_settings().label_window_days)), known_on)
 
 
 def checksum(day: date) -> str:

@@ -98,15 +98,15 @@ def promote_if_better(version: str) -> Verdict:
     client = champions.registry_client()
     day = champions.trained_for(client.get_model_version(champions.MODEL, version))
     cutoff = cutoffs_for(day).gate
-    tables, challenger, current = data.load(cutoff), registry.load(version), champions.champion_for(day)
-    purchases = data.window_events(cutoff).filter(pl.col("event_type") == "purchase")
+    tables, challenger, current = data.load(cutoff, known_on=day), registry.load(version), champions.champion_for(day)
+    purchases = data.window_events(cutoff, known_on=day).filter(pl.col("event_type") == "purchase")
     champion = registry.load(str(current.version)) if current is not None and str(current.version) != version else None
     minimum = challenger.config["min_item_purchases"]
     verdict = judge(
         scores(challenger, tables),
         None if champion is None else scores(champion, tables),
         tables,
-        data.read("candidates/als", cutoff),
+        data.with_consent(data.read("candidates/als", cutoff), day),
         purchases,
         minimum,
     )

@@ -3,8 +3,9 @@
     python -m training.train --date 2017-11-30 --register
 
 Reads features/*, candidates/union and items of the training cut-offs (training.cutoffs) and the events of their label
-windows. Writes an MLflow run (parameters, metrics, the model) and, with --register, a new version of the model `ranker`;
-whether it serves is up to `python -m training.gate --version N`.
+windows, without the users who do not consent on the date (`no_consent`). Writes an MLflow run (parameters, metrics, the
+model) and, with --register, a new version of the model `ranker`; whether it serves is up to
+`python -m training.gate --version N`.
 """
 
 import argparse
@@ -90,8 +91,8 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings, cutoffs = get_settings(), cutoffs_for(day)
     log.info("training", date=str(day), cutoffs=[str(c) for c in cutoffs.training], gate=str(cutoffs.gate), budget_s=BUDGET_S)
-    tables = {cutoff: data.load(cutoff) for cutoff in cutoffs.training}
-    events = {cutoff: data.window_events(cutoff) for cutoff in cutoffs.training}
+    tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
+    events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}
     ranker, figures = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases)
     champions.registry_client()
     mlflow.set_experiment(registry.EXPERIMENT)

@@ -115,6 +115,10 @@ select
     max(loaded_dates.file_id) as last_file_id
 from ops.loaded_dates
 left join ops.built_dates using (business_date)
+where not exists ( -- its events are past their age: what the marts hold of the date stays
+    select from ops.dropped_partitions as dropped
+    where dropped.dataset = 'raw.interactions' and dropped.business_date = loaded_dates.business_date
+)
 group by loaded_dates.business_date, built_dates.last_file_id
 having max(loaded_dates.file_id) > coalesce(built_dates.last_file_id, 0);
 

@@ -26,10 +26,14 @@
 {%- endmacro %}
 
 
-{#- The dates of `int_dates_to_build`, as a list of SQL literals. -#}
+{#- The dates of `int_dates_to_build`, as a list of SQL literals; never one whose raw events retention has dropped. -#}
 {% macro dates_to_build() -%}
     {%- set query -%}
-        select business_date from {{ ref('int_dates_to_build') }} order by business_date
+        select business_date from {{ ref('int_dates_to_build') }}
+        where business_date not in (
+            select business_date from {{ source('ops', 'dropped_partitions') }} where dataset = 'raw.interactions'
+        )
+        order by business_date
     {%- endset -%}
     {%- set dates = run_query(query).columns[0].values() if execute else [] -%}
     {%- for day in dates -%} date '{{ day }}'{{ ', ' if not loop.last }} {%- else -%} null::date {%- endfor -%}
