@@ -43,6 +43,7 @@ class _Node:
     kind: Kind
     failed: pl.Expr | None = None
     literal: str | float | None = None
+    is_column: bool = False  # as it stands in the file: text that may mean a number
 
 
 @lru_cache(maxsize=1024)
@@ -78,6 +79,16 @@ def _any(*parts: pl.Expr | None) -> pl.Expr | None:
     """Whether any of them failed."""
     real = [part for part in parts if part is not None]
     return reduce(lambda a, b: a | b, real) if real else None
+
+
+def _both(left: _Node, right: _Node) -> _Node:
+    failed = None if right.failed is None else left.value & right.failed
+    return _Node(left.value & right.value, "boolean", _any(left.failed, failed))
+
+
+def _either(left: _Node, right: _Node) -> _Node:
+    failed = None if right.failed is None else ~left.value & right.failed
+    return _Node(left.value | right.value, "boolean", _any(left.failed, failed))
 
 
 def _as_text(node: _Node) -> _Node:
@@ -156,7 +167,7 @@ class _Compiler:
 
     def named(self, name: str) -> _Node:
         self.columns.append(name)
-        return _Node(pl.col(name), "text")
+        return _Node(pl.col(name), "text", is_column=True)
 
     def number(self, node: ast.expr) -> _Node:
         inner = self.node(node)
@@ -175,7 +186,7 @@ class _Compiler:
         inner = self.node(node)
         if inner.kind == "list":
             raise self.error(node, "a text is needed here, not a list: take one part, as split(category, '|')[0]")
-        return _as_text(inner)
+        return replace(_as_text(inner), is_column=False)
 
     def arithmetic(self, node: ast.BinOp) -> _Node:
         left, right = self.number(node.left), self.number(node.right)
@@ -204,22 +215,12 @@ class _Compiler:
 
     def logic(self, node: ast.BoolOp) -> _Node:
         """`and` and `or` look at what stands to the right only where it matters, as in Python."""
-        result = self.boolean(node.values[0])
-        is_and = isinstance(node.op, ast.And)
-        for operand in node.values[1:]:
-            right = self.boolean(operand)
-            open_yet = result.value if is_and else ~result.value
-            failed = _any(result.failed, None if right.failed is None else open_yet & right.failed)
-            result = _Node(result.value & right.value if is_and else result.value | right.value, "boolean", failed)
-        return result
+        return reduce(_both if isinstance(node.op, ast.And) else _either, map(self.boolean, node.values))
 
     def comparison(self, node: ast.Compare) -> _Node:
-        results = []
         operands = [node.left, *node.comparators]
-        for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
-            results.append(self.compare(node, left, op, right))
-        value = reduce(lambda a, b: a & b, (result.value for result in results))
-        return _Node(value, "boolean", _any(*(result.failed for result in results)))
+        steps = [self.compare(node, *step) for step in zip(operands, node.ops, operands[1:], strict=False)]
+        return reduce(_both, steps)
 
     def compare(self, node: ast.Compare, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Node:
         if isinstance(op, ast.In | ast.NotIn):
@@ -239,6 +240,8 @@ class _Compiler:
                     raise self.error(side, f"the text {item.literal!r} is compared with a number: quote both or none")
             a, b = _as_number(a), _as_number(b)
         else:
+            if a.is_column and b.is_column and not isinstance(op, ast.Eq | ast.NotEq):
+                raise self.error(node, "which order is meant? Write number(…) around one side for numbers, text(…) for texts")
             a, b = (_as_text(a), _as_text(b)) if a.kind != "boolean" else (a, b)
         failed = _any(a.failed, b.failed)
         match op:
@@ -284,7 +287,8 @@ class _Compiler:
             nothing = pl.lit(False)
             branch = pl.when(test.value).then(_or(yes.failed, nothing)).otherwise(_or(no.failed, nothing))
         value = pl.when(test.value).then(yes.value).otherwise(no.value)
-        return _Node(value, kind, _any(test.failed, branch))  # type: ignore[arg-type]
+        is_column = kind == "text" and (yes.is_column or no.is_column)
+        return _Node(value, kind, _any(test.failed, branch), is_column=is_column)  # type: ignore[arg-type]
 
     def subscript(self, node: ast.Subscript) -> _Node:
         inner = self.node(node.value)
@@ -405,7 +409,8 @@ def _coalesce(c: _Compiler, args: list[ast.expr]) -> _Node:
     for part in parts:
         failed = _any(failed, None if part.failed is None else still_empty & part.failed)
         still_empty = still_empty & part.value.is_null()
-    return _Node(pl.coalesce([part.value for part in parts]), "number" if is_number else "text", failed)
+    value = pl.coalesce([part.value for part in parts])
+    return _Node(value, "number" if is_number else "text", failed, is_column=any(part.is_column for part in parts))
 
 
 def _split(c: _Compiler, args: list[ast.expr]) -> _Node:
@@ -477,6 +482,7 @@ FUNCTIONS: dict[str, Function] = {
     "matches": Function('matches(x, "^[0-9]+$")', "whether a regular expression finds something", (2, 2), _matches),
     "coalesce": Function("coalesce(a, b, …)", "the first that is not empty", (1, 20), _coalesce),
     "number": Function("number(x)", "read as a number", (1, 1), _number(lambda x: x)),
+    "text": Function("text(x)", "taken as text, for comparisons", (1, 1), _text(lambda x: x)),
     "is_number": Function("is_number(x)", "whether it can be read as a number", (1, 1), _is_number),
     "round": Function("round(x, 2)", "rounded", (1, 2), _round),
     "floor": Function("floor(x)", "rounded down", (1, 1), _number(lambda x: x.floor())),
