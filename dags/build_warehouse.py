@@ -6,8 +6,9 @@ what is past its age is dropped, where the settings say so (docs/privacy.md); th
 
 **When it fails**
 
-- *gate_raw*, *gate_marts*: the message names table, expectation and value; all results are in `ops.gate_results`.
-  The release that is being served stays as it is. Mend the data, or the expectation, and clear the gate.
+- *gate_raw*, *gate_marts*: the message names table or file, value and what to do; the button *Data Docs* of the task shows
+  every result, and all are in `ops.gate_results`. The release that is being served stays as it is. Mend the data, or the
+  expectation, and clear the gate.
 - *a dbt layer*: its log holds dbt's own message and names the model or test. Mend it and clear the layer.
 
 **Which DAG next**: `build_features` follows by itself, for the same date.
@@ -21,6 +22,7 @@ from cosmos.profiles import PostgresUserPasswordProfileMapping
 from assets import LAKE, RAW_EVENTS
 from cartwheel.dbt import DBT_PROJECT
 from defaults import PARTITION_KEY, Tag, after, dag_options, partition_day
+from gates import Gates
 
 PROFILE = ProfileConfig(
     profile_name="cartwheel",
@@ -51,22 +53,10 @@ def dbt_layer(layer: str) -> DbtBuildLocalOperator:
     **dag_options(Tag.daily, Tag.warehouse),
 )
 def build_warehouse():
-    @task(retries=0)
-    def gate_raw(dag_run=None) -> None:
-        from data_quality.gate import run_gate
-
-        run_gate("raw", partition_day(dag_run))
-
     @task_group
     def dbt() -> None:
         layers = [dbt_layer(layer) for layer in ("staging", "intermediate", "marts")]
         chain(*layers)
-
-    @task(retries=0)
-    def gate_marts(dag_run=None) -> None:
-        from data_quality.gate import run_gate
-
-        run_gate("marts", partition_day(dag_run))
 
     @task(outlets=[LAKE])
     def export(dag_run=None) -> None:
@@ -80,7 +70,9 @@ def build_warehouse():
 
         return retain(partition_day(dag_run))
 
-    gate_raw() >> dbt() >> gate_marts() >> export() >> retention()
+    gate_raw = Gates(task_id="gate_raw", gates=("raw",))
+    gate_marts = Gates(task_id="gate_marts", gates=("marts",))
+    gate_raw >> dbt() >> gate_marts >> export() >> retention()
 
 
 build_warehouse()

@@ -5,7 +5,8 @@ Until the switch, and after any failure, the old release is served, whole.
 
 **When it fails**
 
-- *gate_release*: the message names the expectation; nothing was loaded.
+- *gate_release*: the message names the list, the value and what to do; the button *Data Docs* of the task shows every result.
+  Nothing was loaded.
 - *load*, *verify*: clear *load*: it starts again under a fresh build and removes the broken one.
 - To go back to an earlier release: `cartwheel rollback RELEASE`.
 """
@@ -14,6 +15,7 @@ from airflow.sdk import dag, task, task_group
 
 from assets import CHAMPION, RELEASE
 from defaults import Tag, after, dag_options, partition_day
+from gates import Gates
 
 
 @dag(
@@ -37,13 +39,7 @@ def publish_recommendations():
 
             build_lists(partition_day(dag_run))
 
-        @task(retries=0)
-        def gate_release(dag_run=None) -> None:
-            from data_quality.gate import run_gate
-
-            run_gate("release", partition_day(dag_run))
-
-        score() >> build_lists() >> gate_release()
+        score() >> build_lists() >> Gates(task_id="gate_release", gates=("release",))
 
     @task_group
     def release():

@@ -1,31 +1,48 @@
-"""What a suite consists of: checks, each a table and what is expected of it.
+"""What a suite consists of: rules, each what is expected of one table, and checks, each a rule with its data.
 
-A suite is a function from a business date to checks, and knows nothing of how they are run or judged.
+A suite is a module with two functions: `rules()` says what is expected, from the contracts and the settings alone, and
+`checks(day)` puts the data of a business date to the rules. It knows nothing of how they are run or judged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import great_expectations.expectations as gxe
 import pandas as pd
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-WARNING = FailureSeverity.WARNING
+CRITICAL, WARNING = FailureSeverity.CRITICAL, FailureSeverity.WARNING
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is expected of one table, and what to do when it is not so."""
+
+    expectations: list[gxe.Expectation]
+    advice: str
 
 
 @dataclass(frozen=True)
 class Check:
-    """Expectations on one table: a query on the warehouse, or a frame in memory. `name` is what people read."""
+    """One table and its rule: a query on the warehouse, or a frame in memory. `name` is what people read.
+
+    `said` holds, by column, in words what was observed; else what Great Expectations observed is told.
+    """
 
     name: str
     data: str | pd.DataFrame
-    expectations: list[gxe.Expectation]
+    rule: Rule
+    said: dict[str, str] = field(default_factory=dict)
 
 
-def unique_together(name: str, table: str, columns: tuple[str, ...], where: str) -> Check:
-    """The columns together identify a row of the table; nulls count as equal."""
+def unique_together(table: str, columns: tuple[str, ...], where: str) -> str:
+    """The query for the values that the columns together hold more than once; nulls count as equal."""
     names = ", ".join(columns)
-    repeated = f"select {names} from {table} where {where} group by {names} having count(*) > 1"
-    return Check(name, repeated, [gxe.ExpectTableRowCountToEqual(value=0, description=f"rows that repeat {names}")])
+    return f"select {names} from {table} where {where} group by {names} having count(*) > 1"
+
+
+def no_rows(description: str) -> gxe.Expectation:
+    """The query, which finds a problem in each of its rows, finds none."""
+    return gxe.ExpectTableRowCountToEqual(value=0, description=description)
 
 
 def always(column: str, value: float) -> gxe.Expectation:

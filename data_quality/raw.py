@@ -1,7 +1,7 @@
 """The gate on `raw`: may the dates that wait to be built go into the warehouse?
 
-Reads `raw.*`, `ops.loaded_files` and `ops.loaded_dates` for the pending dates up to the business date. What is expected of each
-column follows from the landing contracts.
+Reads `raw.*`, `ops.loaded_files` and `ops.loaded_dates` for the pending dates up to the business date. What is expected of
+each column follows from the landing contracts; how the date compares with the weeks before it, from `raw_drift`.
 """
 
 from datetime import date
@@ -11,25 +11,60 @@ import great_expectations.expectations as gxe
 from cartwheel import warehouse
 from cartwheel.contracts import LANDING_CONTRACTS, Contract, Field
 from cartwheel.settings import get_settings
-from data_quality.checks import WARNING, Check, none_of, unique_together
+from data_quality import raw_drift
+from data_quality.checks import Check, Rule, no_rows, none_of, unique_together
 
-TRAILING_DAYS = 28
-VOLUME_RANGE = (0.3, 3.0)
+ARRIVAL, FILES, IDS = "raw.interactions, arrival", "ops.loaded_files", "raw.interactions, ids"
+REPORT = "report it with the file: loading keeps this true, so that it is a fault of the platform"
+MEND = "have the file mended and delivered again under its key"
+
+
+def rules() -> dict[str, Rule]:
+    """What is expected, by check."""
+    found = {
+        ARRIVAL: Rule(
+            [gxe.ExpectColumnValuesToBeBetween(column="events", min_value=1)],
+            "have the date's interactions delivered, run ingest_events for it again, and clear the gate",
+        ),
+        FILES: Rule(
+            [
+                none_of("file_that_cannot_be_read"),
+                none_of("file_with_too_many_rejected_rows"),
+                none_of("file_with_other_rejects_than_counted"),
+            ],
+            f"see raw.rejected_rows for the reasons; {MEND}, or raise CARTWHEEL_MAX_REJECTED_SHARE knowingly",
+        ),
+        IDS: Rule([no_rows("rows whose event id is another row's in raw.interaction_ids")], REPORT),
+        raw_drift.NAME: raw_drift.rule(),
+    }
+    for contract in LANDING_CONTRACTS.values():
+        found[f"raw.{contract.name}"] = Rule(contract_expectations(contract), MEND)
+        found[keys(contract)] = Rule([no_rows(f"rows that repeat {', '.join(('business_date', *contract.key))}")], REPORT)
+        found[accounts(contract)] = Rule([no_rows("files with other rows in the table than were counted as accepted")], REPORT)
+    return found
 
 
 def checks(day: date) -> list[Check]:
     """The suite for the pending dates up to `day`, and `day` itself."""
-    dates = sql_list(pending_dates(day))
+    known, pending = rules(), pending_dates(day)
+    dates = sql_list(pending)
     where = f"business_date in ({dates})"
-    suite = [arrival(day), files(dates)]
+    queries = {ARRIVAL: arrival(day), FILES: files(day, dates), IDS: ids(where)}
     for contract in LANDING_CONTRACTS.values():
         table = f"raw.{contract.name}"
         columns = ", ".join(field.name for field in contract.fields if is_checked(field))
-        suite += [
-            Check(table, f"select {columns} from {table} where {where}", contract_expectations(contract)),
-            unique_together(f"{table}, keys", table, ("business_date", *contract.key), where),
-        ]
-    return suite
+        queries[table] = f"select {columns} from {table} where {where}"
+        queries[keys(contract)] = unique_together(table, ("business_date", *contract.key), where)
+        queries[accounts(contract)] = rows_by_file(contract, where)
+    return [*(Check(name, query, known[name]) for name, query in queries.items()), raw_drift.check(day, pending)]
+
+
+def keys(contract: Contract) -> str:
+    return f"raw.{contract.name}, keys"
+
+
+def accounts(contract: Contract) -> str:
+    return f"raw.{contract.name}, accounts"
 
 
 def is_checked(field: Field) -> bool:
@@ -52,50 +87,58 @@ def contract_expectations(contract: Contract) -> list[gxe.Expectation]:
     return expectations
 
 
-def arrival(day: date) -> Check:
-    """Did the date's events arrive, and about as many as on the days before?"""
-    query = f"""
-        select
-            (select count(*) from raw.interactions where business_date = date '{day}') as events,
-            (select count(*) from raw.interactions where business_date = date '{day}')
-            / nullif(percentile_cont(0.5) within group (order by accepted), 0) as events_to_usual
-        from (
-            select sum(rows) as accepted from ops.loaded_dates
-            where dataset = 'interactions'
-                and business_date >= date '{day}' - {TRAILING_DAYS} and business_date < date '{day}'
-            group by business_date
-        ) as days_before
-    """
-    low, high = VOLUME_RANGE
-    return Check(
-        f"raw.interactions of {day}",
-        query,
-        [
-            gxe.ExpectColumnValuesToBeBetween(column="events", min_value=1),
-            gxe.ExpectColumnValuesToBeBetween(column="events_to_usual", min_value=low, max_value=high, severity=WARNING),
-        ],
-    )
+def arrival(day: date) -> str:
+    """Did the date's events arrive?"""
+    return f"select count(*) as events from raw.interactions where business_date = date '{day}'"
 
 
-def files(dates: str) -> Check:
-    """No file may be unreadable, or have lost more of its rows than the settings allow; a file that fails is named.
-
-    A file without a date in its name counts where its rows lie, and in any case until the next build.
-    """
+def files(day: date, dates: str) -> str:
+    """The files of the pending dates, and every file up to the date that cannot be read; what is wrong names the file."""
     share = get_settings().max_rejected_share
-    query = f"""
+    return f"""
         select
-            case
-                when error is not null then key || ': ' || error
-                when rejected > {share:f} * rows_read
-                    then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is a share of {share:g}'
-            end as unreadable_or_largely_rejected_file
-        from ops.loaded_files
-        where business_date in ({dates})
-            or (key, source) in (select key, source from ops.loaded_dates where business_date in ({dates}))
-            or (business_date is null and file_id > (select coalesce(max(last_file_id), 0) from ops.built_dates))
+            key || ': ' || error as file_that_cannot_be_read,
+            case when rejected > {share:f} * rows_read
+                then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is a share of {share:g}'
+            end as file_with_too_many_rejected_rows,
+            case when kept_rejects <> counted_rejects
+                then key || ': ' || kept_rejects || ' rows in raw.rejected_rows, ' || counted_rejects || ' counted'
+            end as file_with_other_rejects_than_counted
+        from (
+            select key, error, rejected, rows_read, sum(rejected) over (partition by key, dataset) as counted_rejects,
+                (select count(*) from raw.rejected_rows
+                 where rejected_rows.key = loaded_files.key and rejected_rows.dataset = loaded_files.dataset) as kept_rejects
+            from ops.loaded_files
+            where business_date in ({dates})
+                or (error is not null and coalesce(business_date, date '{day}') <= date '{day}')
+                or (business_date is null and accepted = 0)
+                or (key, source) in (select key, source from ops.loaded_dates where business_date in ({dates}))
+        ) as files
     """
-    return Check("ops.loaded_files", query, [none_of("unreadable_or_largely_rejected_file")])
+
+
+def ids(where: str) -> str:
+    """Events that are not where `raw.interaction_ids` says that their id is."""
+    return f"""
+        select interactions.key, interactions.line from raw.interactions
+        left join raw.interaction_ids as ids
+            on interactions.event_id = ids.event_id and interactions.business_date = ids.business_date
+            and interactions.key = ids.key and interactions.line = ids.line
+        where interactions.{where} and ids.event_id is null
+    """
+
+
+def rows_by_file(contract: Contract, where: str) -> str:
+    """Files of which the table holds other rows, by date, than `ops.loaded_dates` counts."""
+    return f"""
+        select business_date, key, held.rows as held, counted.rows as counted
+        from (select business_date, key, count(*) as rows from raw.{contract.name} where {where} group by 1, 2) as held
+        full join (
+            select business_date, key, sum(rows) as rows from ops.loaded_dates
+            where dataset = '{contract.name}' and {where} group by 1, 2 having sum(rows) > 0
+        ) as counted using (business_date, key)
+        where held.rows is distinct from counted.rows
+    """
 
 
 def pending_dates(day: date) -> list[date]:

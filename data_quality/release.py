@@ -1,6 +1,6 @@
 """The gate on a release: may it be served?
 
-Reads `release`, `features/user_item` and `users` of the lake.
+Reads `release`, `features/user_item` and `features/user` of the lake; writes the release's daily profile.
 """
 
 from datetime import date
@@ -11,20 +11,52 @@ import polars as pl
 from cartwheel import lake
 from cartwheel.contracts import LISTS
 from cartwheel.settings import get_settings
-from data_quality.checks import Check, always
+from data_quality import drift
+from data_quality.checks import Check, Rule, always
+from data_quality.profiles import ROWS, Profile, Profiles, profile_frame
 
+BY_LIST, RELEASE, DRIFT = "release, by list", "release", "release, drift"
 MIN_USERS_COVERED = 0.95
+ADVICE = "clear build_lists of publish_recommendations; if it stays, serving_export/ is at fault. Nothing was loaded"
+DISTRIBUTIONS = [f"{what} of {name}" for name in LISTS for what in ("score", "reason")]
+
+
+def rules() -> dict[str, Rule]:
+    """What is expected, by check."""
+    return {
+        BY_LIST: Rule(list_expectations(get_settings().list_size), ADVICE),
+        RELEASE: Rule(COVERAGE_EXPECTATIONS, ADVICE),
+        DRIFT: drift.rule("release", drift.measured(DISTRIBUTIONS)),
+    }
 
 
 def checks(day: date) -> list[Check]:
     """The suite for the release of `day`."""
+    known = rules()
     release = pl.DataFrame(lake.read("release", day))
     bought = pl.DataFrame(lake.read("features/user_item", day, columns=["user_key", "item_id"]))
     users = pl.DataFrame(lake.read("features/user", day, columns=["user_key"]))
+    measured = drift.measure_and_save("release", day, list_profiles(release), DISTRIBUTIONS)
     return [
-        Check("release, by list", list_summary(release, bought).to_pandas(), list_expectations(get_settings().list_size)),
-        Check("release", coverage(release, users).to_pandas(), COVERAGE_EXPECTATIONS),
+        Check(BY_LIST, list_summary(release, bought).to_pandas(), known[BY_LIST]),
+        Check(RELEASE, coverage(release, users).to_pandas(), known[RELEASE]),
+        drift.check(DRIFT, known[DRIFT], measured),
     ]
+
+
+def list_profiles(release: pl.DataFrame) -> Profiles:
+    """Scores and kinds of reasons, by list."""
+    found = {ROWS: Profile(len(release))}
+    for name in LISTS:
+        rows = release.filter(pl.col("list") == name).select("score", kind_of_reason().alias("reason"))
+        profiles = profile_frame(rows)
+        found |= {f"{what} of {name}": profiles[what] for what in ("score", "reason")}
+    return found
+
+
+def kind_of_reason() -> pl.Expr:
+    """A reason's first two words: they tell its kind, and what follows names an item or a department."""
+    return pl.col("reason").str.extract(r"^(\S+(?:\s+[^\s:]+)?)")
 
 
 def list_expectations(list_size: int) -> list[gxe.Expectation]:

@@ -110,6 +110,7 @@ def airflow_environment(config: LocalConfig) -> dict[str, str]:
     settings = get_settings()
     options = {
         "CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": str(max(2, os.cpu_count() or 2)),

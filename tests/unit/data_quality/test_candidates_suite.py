@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from data_quality.candidates import rank_problems, union_summary
+from data_quality.candidates import rank_problems, source_profiles, union_summary
 
 
 def test_rank_problems_counts_gaps_repeats_and_bad_scores():
@@ -26,3 +26,14 @@ def test_union_summary_counts_repeats_and_uncovered_users():
     rows = pl.DataFrame({"user_key": ["a", "a", "b"], "item_id": ["x", "x", None]})
     users = pl.DataFrame({"user_key": ["a", "b", "c", "d"]})
     assert union_summary(rows, users).to_dicts() == [{"rows": 3, "distinct_rows": 2, "rows_without_key": 1, "users_covered": 0.5}]
+
+
+def test_the_share_of_a_source_counts_the_candidates_it_named():
+    union = pl.DataFrame(
+        {"buy_again_rank": [1, None, None], "als_rank": [1, 2, None], "item_cf_rank": [None] * 3, "popular_rank": [None, 1, 2]},
+        schema_overrides={"item_cf_rank": pl.Int32},
+    )
+    profiles = source_profiles(union)
+    assert profiles["rows"].rows == 3
+    assert profiles["source"].counts == {"buy_again": 1, "als": 2, "item_cf": 0, "popular": 2}
+    assert profiles["source"].rows == 5

@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 from cartwheel.contracts import LAKE_SCHEMAS
-from data_quality.checks import Check
-from data_quality.gate import validate
-from data_quality.release import COVERAGE_EXPECTATIONS, coverage, list_expectations, list_summary
+from data_quality.checks import Check, Rule
+from data_quality.release import COVERAGE_EXPECTATIONS, coverage, list_expectations, list_profiles, list_summary
+from data_quality.validation import validate
 
 BOUGHT = pl.DataFrame({"user_key": ["u", "u"], "item_id": ["old", "older"]})
 GOOD = [
@@ -23,8 +23,9 @@ def frame(rows: list[tuple]) -> pl.DataFrame:
 
 
 def failed(rows: list[tuple], list_size: int = 2) -> set[str]:
-    check = Check("release, by list", list_summary(frame(rows), BOUGHT).to_pandas(), list_expectations(list_size))
-    return {result.expectation for result in validate([check]) if not result.success}
+    rule = Rule(list_expectations(list_size), "")
+    (validated,) = validate([Check("release, by list", list_summary(frame(rows), BOUGHT).to_pandas(), rule)])
+    return {result.expectation for result in validated.results if not result.success}
 
 
 def test_a_good_release_passes():
@@ -54,7 +55,15 @@ def test_a_broken_list_is_named(rows, expected):
 @pytest.mark.parametrize(("known", "success"), [(["u"], True), (["u", "v"], False), ([], False)])
 def test_nearly_every_known_user_is_served(known, success):
     users = pl.DataFrame({"user_key": known}, schema={"user_key": pl.String})
-    results = validate([Check("release", coverage(frame(GOOD), users).to_pandas(), COVERAGE_EXPECTATIONS)])
-    covered = {result.expectation: result.success for result in results}
+    (validated,) = validate([Check("release", coverage(frame(GOOD), users).to_pandas(), Rule(COVERAGE_EXPECTATIONS, ""))])
+    covered = {result.expectation: result.success for result in validated.results}
     assert covered["expect_column_values_to_be_between(users_with_for_you)"] is success
     assert covered["expect_column_values_to_be_in_set(rows_without_key)"] is True
+
+
+def test_reasons_are_profiled_by_kind_not_by_the_item_they_name():
+    reasons = ["Buy again: 3 times", "Buy again: 9 times", "Because you bought Milk", "Popular this month in Produce"]
+    rows = [("u", "for_you", rank, f"i{rank}", 0.5, reason) for rank, reason in enumerate(reasons, start=1)]
+    profiles = list_profiles(frame(rows))
+    assert profiles["reason of for_you"].counts == {"Buy again": 2, "Because you": 1, "Popular this": 1}
+    assert (profiles["rows"].rows, profiles["score of for_you"].rows, profiles["score of discover"].rows) == (4, 4, 0)

@@ -1,0 +1,154 @@
+"""The gate on the features: can candidates and ranker rely on them?
+
+Reads the `features/*` datasets of the lake; writes their daily profiles. Which columns there are, and of which type, is
+said by `LAKE_SCHEMAS`; what their names promise (rates, windows, counts) is derived from it.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+import great_expectations.expectations as gxe
+import polars as pl
+import pyarrow as pa
+
+from cartwheel import lake
+from cartwheel.contracts import LAKE_SCHEMAS
+from data_quality import drift
+from data_quality.checks import Check, Rule, none_of
+from data_quality.profiles import profile_frame
+
+KEYS = {
+    "features/user": ("user_key",),
+    "features/item": ("item_id",),
+    "features/user_item": ("user_key", "item_id"),
+    "features/user_subcategory": ("user_key", "subcategory"),
+    "features/sequences": ("user_key",),
+}
+SIGNED = {"spend_per_visit"}  # returns can make it negative; no other feature can be
+SEQUENCE_LENGTH = 512
+PROBLEMS = ("columns", "key", "unit", "window", "lists", "user")
+ADVICE = "run build_features for the date again; if it stays, the Spark job of the dataset in spark_jobs/ is at fault"
+
+
+def rules() -> dict[str, Rule]:
+    """What is expected, by check."""
+    expectations = [gxe.ExpectColumnValuesToBeBetween(column="rows", min_value=1), *map(none_of, map(problem_column, PROBLEMS))]
+    found = {dataset: Rule(expectations, ADVICE) for dataset in KEYS}
+    return found | {drift_name(dataset): drift.rule(dataset, drift.measured(numbers(dataset), numbers(dataset)))
+                    for dataset in KEYS if numbers(dataset)}  # fmt: skip
+
+
+def checks(day: date) -> list[Check]:
+    """The suite for the features of `day`: one dataset in memory at a time."""
+    known, suite = rules(), []
+    users = pl.DataFrame(lake.read("features/user", day, columns=["user_key"]))["user_key"]
+    for dataset in KEYS:
+        table = lake.read(dataset, day)
+        frame = pl.DataFrame(table)
+        suite.append(Check(dataset, summary(dataset, table.schema, frame, users).to_pandas(), known[dataset]))
+        if columns := numbers(dataset):
+            today = profile_frame(frame.select(columns))
+            measured = drift.measure_and_save(dataset, day, today, columns, columns)
+            suite.append(drift.check(drift_name(dataset), known[drift_name(dataset)], measured))
+    return suite
+
+
+def drift_name(dataset: str) -> str:
+    return f"{dataset}, drift"
+
+
+def problem_column(problem: str) -> str:
+    return f"{problem}_problem"
+
+
+def numbers(dataset: str) -> list[str]:
+    """The columns of a dataset that are features."""
+    return [field.name for field in LAKE_SCHEMAS[dataset] if pa.types.is_floating(field.type)]
+
+
+def summary(dataset: str, schema: pa.Schema, frame: pl.DataFrame, users: pl.Series) -> pl.DataFrame:
+    """One row: the number of rows, and by kind of problem the first one found, or null."""
+    promised = LAKE_SCHEMAS[dataset]
+    found = {"columns": columns_problem(promised, schema)}
+    if found["columns"] is None:
+        columns = numbers(dataset)
+        found["key"] = key_problem(frame, KEYS[dataset])
+        found["unit"] = first(unit_problem(frame, column) for column in columns)
+        found["window"] = first(window_problem(frame, short, long) for short, long in windows(columns))
+        found["lists"] = lists_problem(frame, [field.name for field in promised if pa.types.is_list(field.type)])
+        if "user_key" in frame.columns:
+            strangers = frame.filter(~pl.col("user_key").is_in(users.implode())).height
+            found["user"] = f"{strangers} rows of users who are not in features/user" if strangers else None
+    row = {"rows": [len(frame)]} | {problem_column(problem): [found.get(problem)] for problem in PROBLEMS}
+    return pl.DataFrame(row, schema_overrides={problem_column(problem): pl.String for problem in PROBLEMS})
+
+
+def first(problems: Iterable[str | None]) -> str | None:
+    return next((problem for problem in problems if problem), None)
+
+
+def columns_problem(promised: pa.Schema, schema: pa.Schema) -> str | None:
+    """Names and types, in any order, as the contract has them."""
+    held = {field.name: field.type for field in schema}
+    for field in promised:
+        if field.name not in held:
+            return f"{field.name} is missing"
+        if not same_kind(held[field.name], field.type):
+            return f"{field.name} is {held[field.name]}, promised is {field.type}"
+    extra = sorted(held.keys() - set(promised.names))
+    return f"{', '.join(extra)} not promised" if extra else None
+
+
+def same_kind(held: pa.DataType, promised: pa.DataType) -> bool:
+    """Equal types; a list's name for its elements and the size of its offsets do not count."""
+    if pa.types.is_list(promised):
+        return pa.types.is_list(held) and same_kind(held.value_type, promised.value_type)
+    return held == promised
+
+
+def key_problem(frame: pl.DataFrame, key: tuple[str, ...]) -> str | None:
+    """A key is never null and names one row."""
+    if nulls := frame.filter(pl.any_horizontal(pl.col(key).is_null())).height:
+        return f"{nulls} rows without {' or '.join(key)}"
+    repeats = len(frame) - frame.select(key).unique().height
+    return f"{repeats} rows repeat {', '.join(key)}" if repeats else None
+
+
+def unit_problem(frame: pl.DataFrame, column: str) -> str | None:
+    """A feature is a finite number or null, not negative unless it is signed, and at most 1 when it is a rate."""
+    value = pl.col(column)
+    for wrong, told in (
+        (~value.is_finite(), "not finite"),
+        ((value < 0) & pl.lit(column not in SIGNED), "negative"),
+        ((value > 1) & pl.lit("rate" in column.split("_")), "above 1"),
+    ):
+        if rows := frame.filter(wrong).height:
+            return f"{column}: {rows} of {len(frame)} values are {told}"
+    return None
+
+
+def windows(columns: list[str]) -> list[tuple[str, str]]:
+    """Counts over windows that lie in one another, such as (purchases_28, purchases_91): the shorter cannot hold more."""
+    found = []
+    for short in columns:
+        for long in columns:
+            a, b = re.fullmatch(r"(\w+?)_(\d+)", short), re.fullmatch(r"(\w+?)(?:_(\d+))?", long)
+            if a and b and a[1] == b[1] and int(a[2]) < int(b[2] or 10**6):
+                found.append((short, long))
+    return found
+
+
+def window_problem(frame: pl.DataFrame, short: str, long: str) -> str | None:
+    rows = frame.filter(pl.col(short) > pl.col(long)).height
+    return f"{short}: {rows} of {len(frame)} values are above {long}" if rows else None
+
+
+def lists_problem(frame: pl.DataFrame, columns: list[str]) -> str | None:
+    """Lists of a row are equally long, not empty, and no longer than the contract says."""
+    if not columns:
+        return None
+    lengths = [pl.col(column).list.len().fill_null(0) for column in columns]
+    wrong = pl.any_horizontal([length != lengths[0] for length in lengths]) | ~lengths[0].is_between(1, SEQUENCE_LENGTH)
+    rows = frame.filter(wrong).height
+    return f"{rows} rows whose lists differ in length, or are not 1 to {SEQUENCE_LENGTH} long" if rows else None
