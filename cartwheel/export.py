@@ -1,8 +1,8 @@
 """Export a built date from the warehouse to the lake.
 
-Reads the marts, the versions in `intermediate`, and `intermediate.int_dates_to_build` (what the last dbt build
-covered). Writes `interactions`, one partition per date that changed or is missing; `items`, `users`, `no_consent` and
-`item_context` as known at the end of the date; and, last, `ops.built_dates`.
+Reads the marts and `intermediate.int_dates_to_build` (what the last dbt build covered). Writes `interactions`, one
+partition per date that changed or is missing; `items`, `users`, `no_consent` and `item_context` as known at the end of
+the date; and, last, `ops.built_dates`.
 
     python -m cartwheel.export --date 2017-11-30
 
@@ -35,33 +35,44 @@ INTERACTIONS = """
 SNAPSHOTS = {
     "items": """
         select item_id, title, department, category, subcategory, brand, price, available
-        from intermediate.int_item_versions
+        from marts.dim_items
         where valid_from <= $1 and (valid_to is null or valid_to > $1)
         order by item_id collate "C"
     """,
     "users": """
         select user_key, age_band, region, income_band, household_size
-        from intermediate.int_user_versions
+        from marts.dim_users
         where valid_from <= $1 and (valid_to is null or valid_to > $1) and consent
         order by user_key collate "C"
     """,
     "no_consent": """
         select user_key
-        from intermediate.int_user_versions
+        from marts.dim_users
         where valid_from <= $1 and (valid_to is null or valid_to > $1) and not consent
         order by user_key collate "C"
     """,
-    # A promotion that was delivered again, say with another end, counts as last delivered.
+    # A promotion that was delivered again, say with another end, counts as last delivered. Only promotions that may run
+    # on the date are read, and what landed after them.
     "item_context": """
-        with latest as (
-            select distinct on (item_id, starts_on, mailer, display) item_id, mailer, display, regions, ends_on
+        with running as materialized (
+            select item_id, starts_on, mailer, display, regions, landed_on
             from marts.fct_item_promotions
-            where landed_on <= $1 and starts_on <= $1
-            order by item_id, starts_on, mailer, display, landed_on desc
+            where landed_on <= $1 and starts_on <= $1 and ends_on >= $1
+        ),
+        newer as (
+            select item_id, starts_on, mailer, display, landed_on
+            from marts.fct_item_promotions
+            where landed_on <= $1 and landed_on > (select min(landed_on) from running)
         )
         select item_id, mailer, display, regions
-        from latest
-        where ends_on >= $1
+        from running
+        where not exists (
+            select from newer
+            where newer.landed_on > running.landed_on
+                and newer.item_id = running.item_id and newer.starts_on = running.starts_on
+                and newer.mailer is not distinct from running.mailer
+                and newer.display is not distinct from running.display
+        )
         order by item_id collate "C", mailer collate "C", display collate "C", regions
     """,
 }

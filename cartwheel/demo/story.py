@@ -110,7 +110,7 @@ def _show_household(console: Console) -> None:
             select fct_interactions.event_date, dim_items.title
             from marts.fct_interactions
             join marts.dim_items using (item_id)
-            where fct_interactions.user_key = ops.user_key(%s) and fct_interactions.event_date <= %s
+            where dim_items.is_current and fct_interactions.user_key = ops.user_key(%s) and fct_interactions.event_date <= %s
             order by fct_interactions.event_ts desc, fct_interactions.event_id
             limit 30
             """,
@@ -121,7 +121,7 @@ def _show_household(console: Console) -> None:
             select recommendation.list, recommendation.rank, dim_items.title, recommendation.score, recommendation.reason
             from serving.current_recommendations as recommendation
             join marts.dim_items using (item_id)
-            where recommendation.user_id = %s and recommendation.rank <= 10
+            where dim_items.is_current and recommendation.user_id = %s and recommendation.rank <= 10
             order by recommendation.list, recommendation.rank
             """,
             (user_id,),

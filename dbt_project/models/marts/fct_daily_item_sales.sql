@@ -16,8 +16,8 @@ sales as (
         item_id,
         event_date,
         count(distinct user_key) as buyers,
-        count(distinct session_id) as baskets,
-        coalesce(sum(quantity), 0) as quantity,
+        count(distinct row(user_key, session_key)) as baskets,
+        coalesce(sum(quantity::numeric), 0)::double precision as quantity,
         coalesce(sum(revenue), 0)::numeric(18, 4) as revenue
     from purchases
     group by event_date, item_id

@@ -17,8 +17,8 @@ user_days as (
         user_key,
         count(*) as events,
         count(*) filter (where event_type = 'purchase') as purchases,
-        count(distinct session_id) filter (where event_type = 'purchase') as baskets,
-        coalesce(sum(quantity) filter (where event_type = 'purchase'), 0) as quantity,
+        count(distinct session_key) filter (where event_type = 'purchase') as baskets,
+        coalesce(sum(quantity::numeric) filter (where event_type = 'purchase'), 0)::double precision as quantity,
         coalesce(sum(revenue), 0)::numeric(18, 4) as revenue
     from interactions
     group by event_date, user_key
