@@ -42,10 +42,10 @@ def with_columns_read(frame: pl.DataFrame, names: list[str], empty: tuple[str, .
     return frame.with_columns(columns)
 
 
-def convert(contract: Contract, name: str, mapping: FieldMapping, zone: str, key: str) -> Converted:
-    """The expression of a contract field."""
+def convert(contract: Contract, name: str, mapping: FieldMapping, zone: str, file: dict[str, str | None]) -> Converted:
+    """The expression of a contract field. `file` holds what is known of the file: `file`, its key, and `file_date`."""
     field = next(field for field in contract.fields if field.name == name)
-    value, problems = _source_text(mapping, name, key)
+    value, problems = _source_text(mapping, name, file)
     if mapping.map is not None:
         value = value.replace(mapping.map)
     if mapping.default is not None:
@@ -65,13 +65,13 @@ def row_date(date: DateColumn, zone: str) -> Converted:
     return Converted(day.dt.to_string("%Y-%m-%d"), [(read.at.is_null(), f"not_a_date: {date.column}")])
 
 
-def _source_text(mapping: FieldMapping, name: str, key: str) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
+def _source_text(mapping: FieldMapping, name: str, file: dict[str, str | None]) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
     if mapping.column is not None:
         return pl.col(mapping.column), []
     if mapping.value is not None:
         return pl.lit(mapping.value), []
     if mapping.template is not None:
-        return _template(mapping.template, key), []
+        return _template(mapping.template, file), []
     if mapping.hash_of is not None:
         return pl.struct(mapping.hash_of).map_batches(_hashes, return_dtype=pl.String), []
     if mapping.columns is not None:
@@ -85,14 +85,14 @@ def _source_text(mapping: FieldMapping, name: str, key: str) -> tuple[pl.Expr, l
     return value, [(expression.failed, f"not_computed: {name}")]
 
 
-def _template(template: str, key: str) -> pl.Expr:
+def _template(template: str, file: dict[str, str | None]) -> pl.Expr:
     """Empty where one of its columns is: half an id is none."""
     parts: list[pl.Expr] = []
     for number, piece in enumerate(PLACEHOLDER.split(template)):
         if number % 2 == 0:
             parts.append(pl.lit(piece))
-        elif piece == "file":
-            parts.append(pl.lit(key))
+        elif piece in file:
+            parts.append(pl.lit(file[piece], pl.String))
         elif piece == "line":
             parts.append(pl.col("line").cast(pl.String))
         else:
@@ -123,12 +123,8 @@ def _json_object(columns: list[str]) -> pl.Expr:
 
 def _time(field: Field, value: pl.Expr, problems: list[tuple[pl.Expr, str]], formats: list[str] | None, zone: str) -> Converted:
     if field.type == "date":
-        if formats is None:
-            return Converted(value, problems)
-        read = times.parse(value, formats, "UTC")
+        read = times.parse(value, formats or ["iso"], "UTC")
         return Converted(read.at.dt.to_string("%Y-%m-%d"), [*problems, (read.unreadable, f"not_a_date: {field.name}")])
-    if formats is None and zone == "UTC":
-        return Converted(value, problems)
     read = times.parse(value, formats or ["iso"], zone)
     return Converted(
         read.at.dt.to_string(times.UTC_TEXT),

@@ -16,6 +16,7 @@ from cartwheel.shop.keys import compile_glob
 from cartwheel.shop.times import check_format
 
 WAYS = ("column", "template", "expression", "value", "hash_of", "columns")
+OF_THE_FILE = ("file", "file_date", "line")  # placeholders of templates that are no columns
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -72,7 +73,8 @@ class FieldMapping(_Strict):
 
     column: str | None = Field(None, description="A column of the file; `user.id` or `tags[0]` reaches into nested JSON.")
     template: str | None = Field(
-        None, description="A text with columns in braces, `{InvoiceNo}-{StockCode}`; {file} is the file's name, {line} the line."
+        None,
+        description="A text with columns in braces, `{InvoiceNo}-{StockCode}`; {file}, {file_date} and {line} are the row's.",
     )
     expression: str | None = Field(None, description="A small expression over the columns; see below.")
     value: str | None = Field(None, description="The same for every row.")
@@ -112,7 +114,7 @@ class FieldMapping(_Strict):
         if self.column is not None:
             return (self.column,)
         if self.template is not None:
-            return tuple(name for name in PLACEHOLDER.findall(self.template) if name not in ("file", "line"))
+            return tuple(name for name in PLACEHOLDER.findall(self.template) if name not in OF_THE_FILE)
         if self.expression is not None:
             return compile_expression(self.expression).columns
         return tuple(self.hash_of or self.columns or ())

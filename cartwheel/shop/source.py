@@ -116,8 +116,10 @@ class Source:
         if self.spec.fields is None and self.spec.where is None and not self.row_date and not self.spec.empty:
             return self._in_contract_form(frame)
         frame = fields.with_columns_read(frame, self._columns_read(frame), self.spec.empty)
+        day = self.file_date(key)
+        file = {"file": key, "file_date": day.isoformat() if day else None}
         results = {
-            name: fields.convert(self.contract, name, field, self.timezone, key) for name, field in self._fields(frame).items()
+            name: fields.convert(self.contract, name, field, self.timezone, file) for name, field in self._fields(frame).items()
         }
         kept: pl.Expr = pl.lit(True)
         reasons = [problem for result in results.values() for problem in result.problems]
@@ -127,9 +129,9 @@ class Source:
             reasons.insert(0, (condition.failed, "not_computed: where"))
         columns = {name: result.value for name, result in results.items()}
         if isinstance(self.spec.date, DateColumn):
-            day = fields.row_date(self.spec.date, self.timezone)
-            columns["row_date"] = day.value
-            reasons += day.problems
+            dated = fields.row_date(self.spec.date, self.timezone)
+            columns["row_date"] = dated.value
+            reasons += dated.problems
         reason = pl.lit(None, pl.String)
         for problem, code in reversed(reasons):
             reason = pl.when(problem).then(pl.lit(code)).otherwise(reason)
