@@ -49,20 +49,20 @@ def retain(day: date) -> int:
 def drop_raw(day: date, before: date) -> int:
     """Drop the events of dates before `before` with their ids, and the rejected and duplicate rows of all datasets.
 
-    Of the events only dates that are built and wait for no build go: what is not in the marts yet stays.
+    Of the events only dates before the first that waits to be built go: the marts hold them, and that build may read all
+    dates after its own. Events that arrive for a date dropped before go with the next run, unseen.
     """
     with warehouse.connect() as connection:
         rows = connection.execute(
             """
-            select distinct loaded.business_date
-            from ops.loaded_dates as loaded
-            inner join ops.built_dates using (business_date)
-            where loaded.dataset = %s and loaded.business_date < %s
-            and to_regclass(format('raw.%%I', %s || '_' || to_char(loaded.business_date, 'YYYYMMDD'))) is not null
-            and not exists (select from ops.pending_dates as pending where pending.business_date = loaded.business_date)
-            order by 1
+            select distinct business_date
+            from ops.loaded_dates
+            where dataset = %(dataset)s and business_date < %(before)s
+            and to_regclass(format('raw.%%I', %(dataset)s || '_' || to_char(business_date, 'YYYYMMDD'))) is not null
+            and business_date < (select coalesce(min(pending.business_date), 'infinity') from ops.pending_dates as pending)
+            order by business_date
             """,
-            (RAW_DATASET, before, RAW_DATASET),
+            {"dataset": RAW_DATASET, "before": before},
         ).fetchall()
     dates = [business_date for (business_date,) in rows]
     with warehouse.ingest_lock(), warehouse.connect() as connection:

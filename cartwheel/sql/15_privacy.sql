@@ -18,7 +18,7 @@ create table if not exists ops.erasures (
     remaining jsonb -- rows by place that the search found when all was done: {} when the person is gone
 );
 
--- Partitions that retention has removed. A date in here is never built again: its marts stay as they are.
+-- Partitions that retention has removed. No date up to the last one of raw.interactions is built again.
 create table if not exists ops.dropped_partitions (
     dataset text not null, -- raw.interactions, or a dataset of the lake
     business_date date not null,

@@ -57,6 +57,7 @@ create table if not exists raw.duplicate_rows (
 );
 create index if not exists duplicate_rows_by_row_key on raw.duplicate_rows (dataset, row_key);
 create index if not exists duplicate_rows_by_key on raw.duplicate_rows (key);
+create index if not exists duplicate_rows_by_first on raw.duplicate_rows (first_key);
 
 -- An event is accepted once over all dates; here is where.
 create table if not exists raw.interaction_ids (
@@ -115,9 +116,9 @@ select
     max(loaded_dates.file_id) as last_file_id
 from ops.loaded_dates
 left join ops.built_dates using (business_date)
-where not exists ( -- its events are past their age: what the marts hold of the date stays
-    select from ops.dropped_partitions as dropped
-    where dropped.dataset = 'raw.interactions' and dropped.business_date = loaded_dates.business_date
+where loaded_dates.business_date > ( -- up to there retention has dropped events: what the marts hold stays
+    select coalesce(max(dropped.business_date), '-infinity') from ops.dropped_partitions as dropped
+    where dropped.dataset = 'raw.interactions'
 )
 group by loaded_dates.business_date, built_dates.last_file_id
 having max(loaded_dates.file_id) > coalesce(built_dates.last_file_id, 0);

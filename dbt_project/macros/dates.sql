@@ -26,14 +26,10 @@
 {%- endmacro %}
 
 
-{#- The dates of `int_dates_to_build`, as a list of SQL literals; never one whose raw events retention has dropped. -#}
+{#- The dates of `int_dates_to_build`, as a list of SQL literals. -#}
 {% macro dates_to_build() -%}
     {%- set query -%}
-        select business_date from {{ ref('int_dates_to_build') }}
-        where business_date not in (
-            select business_date from {{ source('ops', 'dropped_partitions') }} where dataset = 'raw.interactions'
-        )
-        order by business_date
+        select business_date from {{ ref('int_dates_to_build') }} order by business_date
     {%- endset -%}
     {%- set dates = run_query(query).columns[0].values() if execute else [] -%}
     {%- for day in dates -%} date '{{ day }}'{{ ', ' if not loop.last }} {%- else -%} null::date {%- endfor -%}
@@ -49,4 +45,20 @@
 
     insert into {{ arg_dict["target_relation"] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict["temp_relation"] }}
+{%- endmacro %}
+
+
+{#- Stops a build of a date whose raw events retention has dropped, or of one before it: it would empty what it replaces. -#}
+{% macro refuse_dropped_date() -%}
+    {%- set query -%}
+        select max(business_date) from {{ source('ops', 'dropped_partitions') }}
+        where dataset = 'raw.interactions'
+        having max(business_date) >= {{ partition_date() }}
+    {%- endset -%}
+    {%- set dropped = run_query(query).columns[0].values() if execute else [] -%}
+    {%- if dropped | length -%}
+        {{ exceptions.raise_compiler_error(
+            "raw events up to " ~ dropped[0] ~ " were dropped by retention: no date up to then can be built again"
+        ) }}
+    {%- endif -%}
 {%- endmacro %}

@@ -1,3 +1,4 @@
+{{ refuse_dropped_date() }}
 with loaded as (
 
     select

@@ -1,0 +1,40 @@
+"""Training for a date leaves out who does not consent on that date, though the cut-offs' features hold them."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+import training_shop
+
+from training import data
+
+CUTOFF, DAY = date(1999, 6, 1), date(1999, 8, 24)
+
+
+@pytest.fixture(autouse=True)
+def made_up_lake(monkeypatch):
+    tables, events = training_shop.tables(CUTOFF), training_shop.labels(CUTOFF)
+    of_dataset = {data.DATASETS[name]: table for name, table in tables.items()}
+
+    def read(dataset: str, day: date) -> pl.DataFrame:
+        if dataset == "no_consent":
+            return pl.DataFrame({"user_key": ["u03"] if day == DAY else []}, schema={"user_key": pl.String})
+        return of_dataset[dataset]
+
+    monkeypatch.setattr(data, "read", read)
+    monkeypatch.setattr(data, "events_between", lambda after, until: events)
+
+
+def test_tables_of_a_cut_off():
+    before, now = data.load(CUTOFF), data.load(CUTOFF, known_on=DAY)
+    assert before.keys() == now.keys()
+    for name in ("sequences", "user", "user_item", "user_subcategory", "candidates"):
+        assert now[name].equals(before[name].filter(pl.col("user_key") != "u03")), name
+        assert len(now[name]) < len(before[name])
+    assert now["items"].equals(before["items"]) and now["item"].equals(before["item"])
+    assert data.load(CUTOFF, known_on=CUTOFF)["user"].equals(before["user"])
+
+
+def test_labels():
+    assert "u03" in data.window_events(CUTOFF, known_on=CUTOFF, days=28)["user_key"]
+    assert "u03" not in data.window_events(CUTOFF, known_on=DAY, days=28)["user_key"]
