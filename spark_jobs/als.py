@@ -25,6 +25,7 @@ ITERATIONS = 8
 REGULARISATION = 0.1
 ALPHA = 1.0
 SEED = 20171130
+BLOCKS = 2  # Spark adds up the blocks' products in the order in which their tasks end: only two give the same sum always
 
 
 def extract(lake: Lake, day: date) -> dict[str, DataFrame]:
@@ -50,10 +51,9 @@ def factorise(matrix: Matrix, frame: DataFrame) -> tuple[np.ndarray, np.ndarray]
     pairs = matrix.weights.tocoo()
     table = pa.table({"user": pairs.row.astype(np.int32), "item": pairs.col.astype(np.int32), "rating": pairs.data})
     ratings = frame.sparkSession.createDataFrame(table)
-    blocks = frame.sparkSession.sparkContext.defaultParallelism
     als = ALS(
         rank=RANK, maxIter=ITERATIONS, regParam=REGULARISATION, alpha=ALPHA, implicitPrefs=True, seed=SEED,
-        numUserBlocks=blocks, numItemBlocks=blocks, userCol="user", itemCol="item", ratingCol="rating",
+        numUserBlocks=BLOCKS, numItemBlocks=BLOCKS, userCol="user", itemCol="item", ratingCol="rating",
         intermediateStorageLevel="MEMORY_ONLY", finalStorageLevel="MEMORY_ONLY",
     )  # fmt: skip
     model = als.fit(ratings)
