@@ -1,13 +1,13 @@
 """Landing zone → raw.
 
-Loads every file that has landed for a date up to the partition key and is not loaded yet, a date at a time;
-each date is replaced in one transaction. Rejected rows go to `raw.rejected_rows` with their reason.
+Loads every file that has landed for a date up to the partition key and is not loaded yet, a file at a time;
+each file in one transaction. Rejected rows go to `raw.rejected_rows` with their reason, duplicates to `raw.duplicate_rows`.
 
 **When it fails**
 
 - *no interactions have landed*: the shop's delivery for the date is missing. When it has arrived, clear the task.
-- *cannot be read*, *lacks the required column*: the file named in the message is broken. Have it delivered again under
-  the same key, then clear the task. What was loaded before it stays.
+- *another ingest is running: waiting for it* in the log: this one goes on when the other has ended.
+- A file that cannot be read does not fail this task: it is noted in `ops.loaded_files`, and `gate_raw` names it.
 
 **Which DAG next**: `build_warehouse` follows by itself, for the same date.
 """
@@ -30,18 +30,19 @@ from defaults import Tag, dag_options, partition_day
         run_immediately=timedelta(0),  # a new installation waits for its first night
         key_format="%Y-%m-%d",
     ),
-    description="Check what the shop has landed, and load it into raw, a date at a time",
+    description="Check what the shop has landed, and load it into raw, a file at a time",
     doc_md=__doc__,
     **dag_options(Tag.daily, Tag.ingest),
 )
 def ingest_events():
     @task(outlets=[RAW_EVENTS])
     def load(dag_run=None) -> dict:
-        from cartwheel import ingest, landing
+        from cartwheel import ingest
+        from cartwheel.shop.mapping import MappingError
 
         try:
             return vars(ingest.ingest(partition_day(dag_run)))
-        except (ingest.NothingLandedError, landing.BadFileError) as error:  # a retry would find the same
+        except (ingest.NothingLandedError, MappingError) as error:  # a retry would find the same
             raise AirflowFailException(str(error)) from error
 
     load()
