@@ -16,6 +16,7 @@ from data_quality.profiles import ROWS, Profile, Profiles
 
 UNION = "candidates/union"
 DRIFT = f"{UNION}, drift"
+MEASURED = drift.pairs(["source"])
 MIN_USERS_COVERED = 0.95
 ADVICE = "run build_features for the date again; if it stays, the job of the source in spark_jobs/ is at fault"
 RANK_EXPECTATIONS = [
@@ -36,7 +37,7 @@ def rules() -> dict[str, Rule]:
     return {
         **{f"candidates/{source}": Rule(RANK_EXPECTATIONS, ADVICE) for source in CANDIDATE_SOURCES},
         UNION: Rule(UNION_EXPECTATIONS, ADVICE),
-        DRIFT: drift.rule(UNION, drift.measured(["source"])),
+        DRIFT: drift.rule(UNION, MEASURED),
     }
 
 
@@ -47,7 +48,7 @@ def checks(day: date) -> list[Check]:
     union = pl.DataFrame(lake.read(UNION, day, columns=["user_key", "item_id", *map(rank_of, CANDIDATE_SOURCES)]))
     users = pl.DataFrame(lake.read("features/user", day, columns=["user_key"]))
     frames[UNION] = union_summary(union.select("user_key", "item_id"), users)
-    measured = drift.measure_and_save(UNION, day, source_profiles(union), ["source"])
+    measured = drift.measure_and_save(UNION, day, source_profiles(union), MEASURED)
     return [
         *(Check(name, frame.to_pandas(), known[name]) for name, frame in frames.items()),
         drift.check(DRIFT, known[DRIFT], measured),

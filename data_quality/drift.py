@@ -28,6 +28,7 @@ from data_quality.thresholds import (
     MIN_DAYS,
     MIN_ROWS,
     MIN_SAME_WEEKDAYS,
+    MISSING,
     NULLS,
     TRAILING_DAYS,
     VOLUME,
@@ -41,7 +42,7 @@ ADVICE = (
     "compare the day's file with an earlier one; have a broken delivery mended and delivered again under its key. "
     "If the change is real, raise the threshold in data_quality/thresholds.py knowingly"
 )
-SIDES = {VOLUME: "both", NULLS: "both", FRESHNESS: "above", LATENESS: "above", DISTRIBUTION: "above"}
+SIDES = {VOLUME: "both", NULLS: "both", FRESHNESS: "above", LATENESS: "above", DISTRIBUTION: "above", MISSING: "above"}
 LEAST_SPREAD_OF_VOLUME = 0.05  # of the logarithm: five percent
 LEAST_SPREAD_OF_HOURS = 1.0
 
@@ -87,33 +88,34 @@ def check(name: str, dataset_rule: Rule, measurements: Sequence[Measurement]) ->
     return Check(name, frame, dataset_rule, {m.name: m.said for m in measurements})
 
 
-def measure_and_save(
-    dataset: str, day: date, today: Profiles, distributions: Sequence[str], nulls: Sequence[str] = ()
-) -> list[Measurement]:
+def measure_and_save(dataset: str, day: date, today: Profiles, measured: Sequence[tuple[str, str]]) -> list[Measurement]:
     """Record the profiles of a dataset's date, and measure them against those of the weeks before."""
     daily.save(dataset, {day: today})
-    return measure(day, today, daily.load_before(dataset, day, WEEKDAY_DAYS), distributions, nulls)
+    return measure(day, today, daily.load_before(dataset, day, WEEKDAY_DAYS), measured)
 
 
 def measure(
-    day: date, today: Profiles, history: Mapping[date, Profiles], distributions: Sequence[str], nulls: Sequence[str]
+    day: date, today: Profiles, history: Mapping[date, Profiles], measured: Sequence[tuple[str, str]]
 ) -> list[Measurement]:
-    """Volume, the distributions of some columns, and the null shares of some."""
+    """The (column, measure) pairs that can be told from profiles: volume, distributions, missing values and null shares."""
     rows = {past: columns[daily.ROWS].rows for past, columns in history.items()}
     trailing = [history[past] for past in daily.days_before(day, TRAILING_DAYS) if past in history]
-    found = [volume(day, today[daily.ROWS].rows, rows)]
-    for column in distributions:
-        found.append(distribution(column, today[column], [past[column] for past in trailing if column in past]))
-    for column in nulls:
-        found.append(null_share(column, today[column], [past[column] for past in trailing if column in past]))
+    found = []
+    for column, name in measured:
+        if name == VOLUME:
+            found.append(volume(day, today[daily.ROWS].rows, rows))
+        else:
+            past = [columns[column] for columns in trailing if column in columns]
+            found.append(COMPARISONS[name](column, today[column], past))
     return found
 
 
-def measured(distributions: Sequence[str], nulls: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The pairs that `measure` gives for these columns, for `rule`."""
+def pairs(distributions: Iterable[str] = (), missing: Iterable[str] = (), nulls: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """What is measured of a dataset: its volume, the distributions of some columns, missing values and nulls of some."""
     return [
         (daily.ROWS, VOLUME),
         *((column, DISTRIBUTION) for column in distributions),
+        *((column, MISSING) for column in missing),
         *((column, NULLS) for column in nulls),
     ]
 
@@ -159,9 +161,8 @@ def distribution(column: str, today: Profile, trailing: Sequence[Profile]) -> Me
     """
     if len(trailing) < MIN_DAYS:
         return no_history(column, DISTRIBUTION, len(trailing))
-    present = today.rows - today.nulls
-    if present < MIN_ROWS:
-        return Measurement(column, DISTRIBUTION, None, f"no verdict: {present} rows, {MIN_ROWS} are needed")
+    if today.rows - today.nulls < MIN_ROWS:
+        return too_few(column, DISTRIBUTION, today.rows - today.nulls)
     if any(past.numbers != today.numbers for past in trailing):
         return Measurement(column, DISTRIBUTION, None, "no verdict: the column's type has changed within the trailing days")
     pooled: Counter[str] = Counter()
@@ -181,9 +182,37 @@ def distribution(column: str, today: Profile, trailing: Sequence[Profile]) -> Me
     return Measurement(column, DISTRIBUTION, sum(terms) - usual, said)
 
 
+def missing(column: str, today: Profile, trailing: Sequence[Profile]) -> Measurement:
+    """Which of the usual values the day lacks, by the rows they usually have, less what single days lack usually.
+
+    It sees what the distribution cannot: half of a thousand shops gone, each of which has hardly a row.
+    """
+    if len(trailing) < MIN_DAYS:
+        return no_history(column, MISSING, len(trailing))
+    if today.rows - today.nulls < MIN_ROWS:
+        return too_few(column, MISSING, today.rows - today.nulls)
+    pooled: Counter[str] = Counter()
+    for past in trailing:
+        pooled.update(past.counts)
+    total = max(sum(pooled.values()), 1)
+    usual = statistics.median(1 - sum(pooled[value] for value in past.counts) / total for past in trailing)
+    lacking = sorted(pooled.keys() - today.counts.keys(), key=lambda value: (-pooled[value], value))
+    share = sum(pooled[value] for value in lacking) / total
+    examples = f", such as {', '.join(lacking[:3])}" if lacking else ""
+    said = f"{len(lacking)} values with {share:.1%} of the usual rows do not occur{examples}; usual are {usual:.1%}"
+    return Measurement(column, MISSING, share - usual, said)
+
+
+def too_few(column: str, measure_name: str, rows: int) -> Measurement:
+    return Measurement(column, measure_name, None, f"no verdict: {rows} rows, {MIN_ROWS} are needed")
+
+
 def no_history(column: str, measure_name: str, days: int, before: str = "") -> Measurement:
     needed = f"{MIN_DAYS} are needed" + (f", {MIN_SAME_WEEKDAYS} of the same weekday" if measure_name == VOLUME else "")
     return Measurement(column, measure_name, None, f"{before}no verdict: {days} days of history, {needed}")
+
+
+COMPARISONS = {DISTRIBUTION: distribution, MISSING: missing, NULLS: null_share}
 
 
 class Bins:

@@ -26,11 +26,12 @@ NAME = f"{DATASET}, drift"
 HOUR = "case when event_ts >= business_date then extract(hour from event_ts)::int::text end"
 DISTRIBUTIONS = {name: name for name in ("event_type", "price", "quantity", "region", "device")} | {"hour": HOUR}
 NULLS = [field.name for field in INTERACTIONS.fields if not field.required] + ["hour"]
+FROM_PROFILES = drift.pairs(DISTRIBUTIONS, ("event_type", "region", "device"), NULLS)
 TIMES = [("newest event", FRESHNESS), ("last file", LATENESS)]
 
 
 def rule() -> Rule:
-    return drift.rule(DATASET, [*drift.measured(list(DISTRIBUTIONS), NULLS), *TIMES])
+    return drift.rule(DATASET, [*FROM_PROFILES, *TIMES])
 
 
 def check(day: date, pending: list[date]) -> Check:
@@ -44,7 +45,7 @@ def measurements(day: date) -> list[Measurement]:
     history = daily.load(DATASET, day - timedelta(days=WEEKDAY_DAYS), day)
     today = history.pop(day, None) or {name: Profile(0) for name in (daily.ROWS, *DISTRIBUTIONS, *NULLS)}
     return [
-        *drift.measure(day, today, history, list(DISTRIBUTIONS), NULLS),
+        *drift.measure(day, today, history, FROM_PROFILES),
         freshness(today, history),
         lateness(day, hours_until_loaded(day)),
     ]

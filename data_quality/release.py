@@ -18,7 +18,7 @@ from data_quality.profiles import ROWS, Profile, Profiles, profile_frame
 BY_LIST, RELEASE, DRIFT = "release, by list", "release", "release, drift"
 MIN_USERS_COVERED = 0.95
 ADVICE = "clear build_lists of publish_recommendations; if it stays, serving_export/ is at fault. Nothing was loaded"
-DISTRIBUTIONS = [f"{what} of {name}" for name in LISTS for what in ("score", "reason")]
+MEASURED = drift.pairs([f"{what} of {name}" for name in LISTS for what in ("score", "reason")])
 
 
 def rules() -> dict[str, Rule]:
@@ -26,7 +26,7 @@ def rules() -> dict[str, Rule]:
     return {
         BY_LIST: Rule(list_expectations(get_settings().list_size), ADVICE),
         RELEASE: Rule(COVERAGE_EXPECTATIONS, ADVICE),
-        DRIFT: drift.rule("release", drift.measured(DISTRIBUTIONS)),
+        DRIFT: drift.rule("release", MEASURED),
     }
 
 
@@ -36,7 +36,7 @@ def checks(day: date) -> list[Check]:
     release = pl.DataFrame(lake.read("release", day))
     bought = pl.DataFrame(lake.read("features/user_item", day, columns=["user_key", "item_id"]))
     users = pl.DataFrame(lake.read("features/user", day, columns=["user_key"]))
-    measured = drift.measure_and_save("release", day, list_profiles(release), DISTRIBUTIONS)
+    measured = drift.measure_and_save("release", day, list_profiles(release), MEASURED)
     return [
         Check(BY_LIST, list_summary(release, bought).to_pandas(), known[BY_LIST]),
         Check(RELEASE, coverage(release, users).to_pandas(), known[RELEASE]),

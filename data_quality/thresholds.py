@@ -12,7 +12,8 @@ MIN_DAYS = 14  # days of history below which there is no verdict
 MIN_SAME_WEEKDAYS = 3
 MIN_ROWS = 100  # rows of the day below which its distributions say nothing
 
-VOLUME, FRESHNESS, LATENESS, DISTRIBUTION, NULLS = "volume", "freshness", "lateness", "distribution", "null share"
+VOLUME, FRESHNESS, LATENESS = "volume", "freshness", "lateness"
+DISTRIBUTION, MISSING, NULLS = "distribution", "missing values", "null share"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ MEASURES: dict[str, tuple[str, Levels]] = {
         Levels(4, None),
     ),
     DISTRIBUTION: ("PSI against the trailing days, less their own median PSI", Levels(0.25, 1.0)),
+    MISSING: ("trailing days' share of rows with a value that the day lacks, less the median of those days", Levels(0.2, 0.35)),
     NULLS: ("difference from the median share of nulls of the trailing days, either way", Levels(0.1, 0.5)),
 }
 

@@ -1,0 +1,81 @@
+"""What the features gate finds wrong in a dataset, one fault at a time."""
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from cartwheel.contracts import LAKE_SCHEMAS
+from data_quality.features import KEYS, measured, numbers, rules, summary, windows
+
+USERS = pl.Series(["u", "v"])
+
+
+def user_rows(**changes) -> pa.Table:
+    """Two good rows of features/user, with some columns replaced."""
+    schema = LAKE_SCHEMAS["features/user"]
+    columns = {name: [0.5, 0.5] for name in schema.names} | {"user_key": ["u", "v"]} | changes
+    return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()})
+
+
+def found(dataset: str, table: pa.Table) -> dict[str, str]:
+    row = summary(dataset, table.schema, pl.DataFrame(table), USERS).row(0, named=True)
+    return {name.removesuffix("_problem"): value for name, value in row.items() if value is not None and name != "rows"}
+
+
+def test_good_rows_have_no_problem():
+    assert found("features/user", user_rows(gap_days=[None, 3.0], spend_per_visit=[-1.0, 2.0])) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"user_key": ["u", "u"]}, {"key": "1 rows repeat user_key"}),
+        ({"user_key": ["u", None]}, {"key": "1 rows without user_key"}),
+        ({"user_key": ["u", "w"]}, {"user": "1 rows of users who are not in features/user"}),
+        ({"recency_days": [float("nan"), 1.0]}, {"unit": "recency_days: 1 of 2 values are not finite"}),
+        ({"recency_days": [float("inf"), 1.0]}, {"unit": "recency_days: 1 of 2 values are not finite"}),
+        ({"recency_days": [-0.1, -1.0]}, {"unit": "recency_days: 2 of 2 values are negative"}),
+        ({"novelty_rate_91": [1.0, 1.1]}, {"unit": "novelty_rate_91: 1 of 2 values are above 1"}),
+        ({"visits_91": [0.5, 0.6]}, {"window": "visits_91: 1 of 2 values are above visits"}),
+    ],
+)
+def test_a_fault_is_named_with_its_column(changes, problem):
+    assert found("features/user", user_rows(**changes)) == problem
+
+
+def test_columns_are_as_promised():
+    table = user_rows()
+    assert found("features/user", table.drop_columns(["visits"])) == {"columns": "visits is missing"}
+    assert found("features/user", table.append_column("more", table["visits"])) == {"columns": "more not promised"}
+    wrong = table.set_column(1, "purchases", pa.array(["a", "b"]))
+    assert found("features/user", wrong) == {"columns": "purchases is string, promised is float"}
+
+
+@pytest.mark.parametrize(
+    ("items", "problem"), [([["a", "b"], ["c"]], None), ([["a"], ["c"]], "1 rows"), ([["a", "b"], []], "1 rows")]
+)
+def test_sequences_have_lists_of_equal_length(items, problem):
+    schema = LAKE_SCHEMAS["features/sequences"]
+    sessions = [["s"] * 2, ["s"]]
+    table = pa.table(
+        {"user_key": ["u", "v"], "item_ids": items, "event_ts": [[0] * 2, [0]], "session_ids": sessions}, schema=schema
+    )
+    assert (found("features/sequences", table).get("lists") or "").startswith(problem or "")
+    assert ("lists" in found("features/sequences", table)) == (problem is not None)
+
+
+def test_windows_follow_from_the_names():
+    assert windows(["purchases", "purchases_7", "purchases_28", "trend_28_91", "visits_91"]) == [
+        ("purchases_7", "purchases"),
+        ("purchases_7", "purchases_28"),
+        ("purchases_28", "purchases"),
+    ]
+
+
+def test_every_feature_dataset_of_the_contracts_is_checked():
+    datasets = {name for name in LAKE_SCHEMAS if name.startswith("features/")}
+    assert datasets and KEYS.keys() == datasets
+    assert datasets <= rules().keys()
+    for dataset in datasets - {"features/sequences"}:
+        assert {column for column, _ in measured(dataset)} == {"rows", *numbers(dataset)}
+        assert numbers(dataset)
