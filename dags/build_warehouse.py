@@ -20,7 +20,7 @@ from cosmos.constants import InvocationMode
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
 from assets import LAKE, RAW_EVENTS
-from cartwheel.dbt import DBT_PROJECT
+from cartwheel.dbt import DBT_PROJECT, build_lock
 from defaults import PARTITION_KEY, Tag, after, dag_options, partition_day
 from gates import Gates
 
@@ -31,9 +31,17 @@ PROFILE = ProfileConfig(
 )
 
 
-def dbt_layer(layer: str) -> DbtBuildLocalOperator:
+class LockedDbtBuild(DbtBuildLocalOperator):
+    """`dbt build` that waits for one outside Airflow to end, and that one for this."""
+
+    def execute(self, context, **kwargs):
+        with build_lock(f"task {self.task_id}"):
+            return super().execute(context, **kwargs)
+
+
+def dbt_layer(layer: str) -> LockedDbtBuild:
     """`dbt build` of one layer: unit tests, models and data tests, in the order dbt finds."""
-    return DbtBuildLocalOperator(
+    return LockedDbtBuild(
         task_id=layer,
         project_dir=DBT_PROJECT,
         profile_config=PROFILE,

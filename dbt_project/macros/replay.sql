@@ -1,9 +1,16 @@
 {#- The earliest date that this build changes, as a SQL literal; everything before it stays as it is. -#}
 {% macro first_date_to_build() -%}
     {%- set query -%}
-        select min(business_date) from {{ ref('int_dates_to_build') }}
+        select min(business_date), max(partition_date) from {{ ref('int_dates_to_build') }}
     {%- endset -%}
-    {%- set first = run_query(query).columns[0].values()[0] if execute else none -%}
+    {%- set first, build_of = run_query(query).rows[0].values() if execute else (none, none) -%}
+    {%- set asked_for = var('partition_date', none) -%}
+    {%- if build_of and asked_for and build_of | string != asked_for | string -%}
+        {{ exceptions.raise_compiler_error(
+            "the dates to build are those of " ~ build_of ~ ", not of " ~ asked_for
+            ~ ": another build ran in between, start this one again from int_dates_to_build"
+        ) }}
+    {%- endif -%}
     date '{{ first or "infinity" }}'
 {%- endmacro %}
 

@@ -41,6 +41,13 @@ on_sale as (
 
 ),
 
+running as materialized (
+
+    select landed_on from {{ ref('fct_item_promotions') }}
+    where {{ is_in_changed_weeks('ends_on') }}
+
+),
+
 -- A promotion that was delivered again counts, from then on, as last delivered.
 promotions as (
 
@@ -56,10 +63,7 @@ promotions as (
     from {{ ref('fct_item_promotions') }}
     where
         item_id in (select on_sale.item_id from on_sale)
-        and landed_on >= (
-            select min(running.landed_on) from {{ ref('fct_item_promotions') }} as running
-            where {{ is_in_changed_weeks('running.ends_on') }}
-        )
+        and landed_on >= (select min(running.landed_on) from running)
 
 ),
 

@@ -29,6 +29,32 @@ purchases as (
 
 ),
 
+buyers as (
+
+    select
+        user_id,
+        user_key
+    from {{ ref('int_user_keys') }}
+    where user_key in (select purchases.user_key from purchases)
+
+),
+
+-- Materialized, so that each buyer's lists are looked up once and not for every purchase.
+recommendations as materialized (
+
+    select
+        buyers.user_key,
+        lists.release_id,
+        lists.list,
+        lists.rank,
+        lists.item_id,
+        {{ reason_kind('lists.reason') }} as reason_kind,
+        {{ rank_band('lists.rank') }} as rank_band
+    from {{ source('serving', 'recommendations') }} as lists
+    inner join buyers on lists.user_id = buyers.user_id
+
+),
+
 bought as (
 
     select
@@ -38,15 +64,14 @@ bought as (
         recommendations.rank,
         purchases.user_key,
         purchases.item_id,
-        {{ reason_kind('recommendations.reason') }} as reason_kind,
-        {{ rank_band('recommendations.rank') }} as rank_band,
+        recommendations.reason_kind,
+        recommendations.rank_band,
         purchases.event_date - releases.partition_date as days_after,
         purchases.quantity,
         purchases.revenue
     from purchases
-    inner join {{ ref('int_user_keys') }} as user_keys on purchases.user_key = user_keys.user_key
-    inner join {{ source('serving', 'recommendations') }} as recommendations
-        on user_keys.user_id = recommendations.user_id and purchases.item_id = recommendations.item_id
+    inner join recommendations
+        on purchases.user_key = recommendations.user_key and purchases.item_id = recommendations.item_id
     inner join releases
         on
             recommendations.release_id = releases.release_id
