@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cartwheel.contracts import parse_partition_key
+from cartwheel.shop import commands as shop
 
 app = typer.Typer(
     help="Cartwheel: the daily recommendation platform for online shops.",
@@ -148,6 +149,11 @@ def demo() -> None:
         tell(console)
     except (AirflowError, ChainError) as error:
         raise fail(str(error)) from None
+
+
+app.command("init-shop")(shop.init_shop)
+app.command("check-shop")(shop.check_shop)
+app.command()(shop.land)
 
 
 def _add_commands() -> None:
