@@ -1,8 +1,8 @@
 """Rows in the contract's form, sorted by outcome: left out, rejected with the first reason, or good and in their types.
 
-The reasons are `code: field`. What the source's mapping could not convert comes first, then the contract's fields in
-order: missing, nul_byte, too_long, not_a_<type>, out_of_range, not_finite, a_return, too_small, too_large,
-unknown_value, not_an_object, after_business_date, in_the_future.
+The reasons are `code: field`. A row of an erased user comes first (`erased_user`; see cartwheel/privacy), then what the
+source's mapping could not convert, then the contract's fields in order: missing, nul_byte, too_long, not_a_<type>,
+out_of_range, not_finite, a_return, too_small, too_large, unknown_value, not_an_object, after_business_date, in_the_future.
 """
 
 import json
@@ -15,6 +15,8 @@ import polars as pl
 from cartwheel.contracts import Contract, Field
 from cartwheel.landing.blocks import MAX_RECORD_BYTES
 from cartwheel.landing.chunks import BadFileError, Chunk
+from cartwheel.privacy.suppression import REASON as ERASED_USER
+from cartwheel.privacy.suppression import Suppression
 from cartwheel.shop.source import Source
 
 TRUE_WORDS, FALSE_WORDS = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
@@ -41,7 +43,9 @@ class Outcome:
     filtered: int
 
 
-def check(chunk: Chunk, source: Source, key: str, file_date: date | None, now: datetime) -> Outcome:
+def check(
+    chunk: Chunk, source: Source, key: str, file_date: date | None, now: datetime, erased: Suppression | None = None
+) -> Outcome:
     """Bring a chunk of the file `key` into the contract's form by its source, and sort its rows by outcome."""
     contract = source.contract
     try:
@@ -54,6 +58,8 @@ def check(chunk: Chunk, source: Source, key: str, file_date: date | None, now: d
     )
     typed = typed.with_columns(business_date=_business_date(contract, rows, typed, file_date))
     conditions = _conditions(contract, source, rows, typed, file_date, now)
+    if erased and "user_id" in typed.columns:
+        conditions.insert(0, (erased.mask(typed["user_id"]), pl.lit(ERASED_USER)))
     kept = rows["kept"].fill_null(False)
     bad = pl.Series(values=[False], dtype=pl.Boolean).new_from_index(0, len(rows))
     for condition, _ in conditions:
@@ -71,6 +77,8 @@ def check(chunk: Chunk, source: Source, key: str, file_date: date | None, now: d
         originals = pl.Series("original", chunk.originals(hits["row"].to_list()), pl.String)
         rejected = pl.concat([rejected, hits.with_columns(originals).select(list(REJECTED))])
     good = typed if kept.all() and not bad.any() else typed.filter(kept & ~bad)
+    if erased:
+        rejected = erased.withhold(rejected)
     return Outcome(good, rejected.sort("line"), len(rows) - int(kept.sum()))
 
 

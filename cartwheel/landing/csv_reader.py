@@ -35,14 +35,14 @@ def read_csv(
         BadFileError: there is no header, or it cannot be read.
     """
     restore: Restore = _as_it_is
+    one_byte = delimiter
     if len(delimiter.encode()) > 1:
-        stream = _OneByteDelimiter(stream, delimiter.encode())
+        stream, one_byte = _OneByteDelimiter(stream, delimiter.encode()), SEPARATOR
 
         def restore(text: str) -> str:
             return text.replace(SEPARATOR, delimiter)
 
-        delimiter = SEPARATOR
-    dialect = Dialect(delimiter.encode(), quote.encode())
+    dialect = Dialect(one_byte.encode(), quote.encode())
     if len(dialect.quote) > 1:
         raise BadFileError(f"cannot be read with the quote {quote!r}: it must be one ASCII character")
     blocks = Blocks(stream, lone_cr=True, block_bytes=block_bytes)
@@ -107,11 +107,11 @@ def _chunk(records: Records, names: list[str], dialect: Dialect, encoding: str, 
     else:
         texts = [data[starts[row] : ends[row]] for row in rows]
         text = b"\n".join(texts) if records.by_the_book else by_the_book(texts, dialect)
-    frame = _parse(text, names, dialect) if len(rows) else empty_frame(names)
+    frame = _parse(text, names, dialect) if len(rows) else empty_frame(names).drop("line")
     if restore is not _as_it_is:
         frame = frame.with_columns(pl.col(pl.String).str.replace_all(SEPARATOR, restore(SEPARATOR), literal=True))
-    lines = pl.Series("line", records.lines[rows], pl.Int64)
-    return Chunk(frame.with_columns(lines), lambda wanted: [original(rows[row]) for row in wanted], malformed)
+    frame = frame.insert_column(0, pl.Series("line", records.lines[rows], pl.Int64))
+    return Chunk(frame, lambda wanted: [original(rows[row]) for row in wanted], malformed)
 
 
 def _not_text(records: Records, encoding: str) -> dict[int, str]:

@@ -71,7 +71,7 @@ def _quick(blocks: Blocks, dialect: Dialect) -> Records | None:
     if dialect.quote and dialect.quote in data:
         quotes = np.flatnonzero(np.frombuffer(data, np.uint8) == dialect.quote[0])
         ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
-    if blocks.final and (not len(ends) or ends[-1] < len(data)):
+    if blocks.final and data and (not len(ends) or ends[-1] < len(data)):
         if len(quotes) % 2:
             return None
         ends = np.append(ends, len(data))

@@ -33,7 +33,7 @@ def read_json_lines(stream: TextStream, block_bytes: int = BLOCK_BYTES) -> Itera
             yield Chunk(empty_frame(()), no_originals, [monster])
             continue
         ends = line_ends(blocks.data, lone_cr=False)
-        if blocks.final and (not len(ends) or ends[-1] < len(blocks.data)):
+        if blocks.final and blocks.data and (not len(ends) or ends[-1] < len(blocks.data)):
             ends = np.append(ends, len(blocks.data))
         if len(ends):
             texts = [

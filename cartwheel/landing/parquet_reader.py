@@ -58,7 +58,7 @@ def _as_text(batch: pa.RecordBatch, names: list[str], first_line: int) -> pl.Dat
 
 
 def _text_of_bytes(column: pl.Series) -> pl.Expr:
-    text = column.cast(pl.String, strict=False)
-    if text.null_count() > column.null_count():
-        raise BadFileError(f"its column {column.name} holds bytes that are no text")
-    return pl.lit(text)
+    try:
+        return pl.lit(column.cast(pl.String))
+    except pl.exceptions.ComputeError as error:
+        raise BadFileError(f"its column {column.name} holds bytes that are no text") from error
