@@ -25,6 +25,7 @@ import structlog
 
 from cartwheel import landing, warehouse
 from cartwheel.contracts import parse_partition_key
+from cartwheel.privacy.suppression import Suppression
 from cartwheel.raw_tables import LOAD_AGAIN, FileLoad
 from cartwheel.shop.mapping import Mapping, load_mapping
 
@@ -95,6 +96,7 @@ class Run:
     def __init__(self, connection: psycopg.Connection, mapping: Mapping, day: date) -> None:
         self.connection, self.mapping, self.day = connection, mapping, day
         self.report, self.dates = IngestReport(), set[date]()
+        self.erased = Suppression.load(connection)
         self.started = self.logged = time.monotonic()
 
     def load(self, files: list[landing.LandedFile], again: bool) -> IngestReport:
@@ -139,7 +141,10 @@ class Run:
             load.forget()
             for source in sources:
                 try:
-                    with self.connection.transaction(), ahead(landing.read_outcomes(path, file.key, source, now)) as outcomes:
+                    with (
+                        self.connection.transaction(),
+                        ahead(landing.read_outcomes(path, file.key, source, now, self.erased)) as outcomes,
+                    ):
                         for outcome in outcomes:
                             load.add(source, outcome)
                         load.finish(source)

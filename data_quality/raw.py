@@ -98,7 +98,7 @@ def files(day: date, dates: str) -> str:
     return f"""
         select
             key || ': ' || error as file_that_cannot_be_read,
-            case when rejected > {share:f} * rows_read
+            case when rejected - least(rejected, of_erased_users) > {share:f} * rows_read
                 then key || ': ' || rejected || ' of ' || rows_read || ' rows rejected, allowed is a share of {share:g}'
             end as file_with_too_many_rejected_rows,
             case when kept_rejects <> counted_rejects
@@ -107,7 +107,10 @@ def files(day: date, dates: str) -> str:
         from (
             select key, error, rejected, rows_read, sum(rejected) over (partition by key, dataset) as counted_rejects,
                 (select count(*) from raw.rejected_rows
-                 where rejected_rows.key = loaded_files.key and rejected_rows.dataset = loaded_files.dataset) as kept_rejects
+                 where rejected_rows.key = loaded_files.key and rejected_rows.dataset = loaded_files.dataset) as kept_rejects,
+                (select count(*) from raw.rejected_rows
+                 where rejected_rows.key = loaded_files.key and rejected_rows.dataset = loaded_files.dataset
+                 and reason = 'erased_user') as of_erased_users
             from ops.loaded_files
             where business_date in ({dates})
                 or (error is not null and coalesce(business_date, date '{day}') <= date '{day}')

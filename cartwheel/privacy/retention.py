@@ -49,23 +49,24 @@ def retain(day: date) -> int:
 def drop_raw(day: date, before: date) -> int:
     """Drop the events of dates before `before` with their ids, and the rejected and duplicate rows of all datasets.
 
-    Of the events only dates before the first that waits to be built go: the marts hold them, and that build may read all
-    dates after its own. Events that arrive for a date dropped before go with the next run, unseen.
+    Only what lies before the first date that waits to be built goes: the marts hold it, and that build may read all dates
+    after its own. Events that arrive for a date dropped before go with the next run, unseen.
     """
-    with warehouse.connect() as connection:
+    with warehouse.ingest_lock(), warehouse.connect() as connection:
+        waiting = connection.execute("select min(business_date) from ops.pending_dates").fetchone()
+        if waiting and waiting[0]:
+            before = min(before, waiting[0])
         rows = connection.execute(
             """
             select distinct business_date
             from ops.loaded_dates
             where dataset = %(dataset)s and business_date < %(before)s
             and to_regclass(format('raw.%%I', %(dataset)s || '_' || to_char(business_date, 'YYYYMMDD'))) is not null
-            and business_date < (select coalesce(min(pending.business_date), 'infinity') from ops.pending_dates as pending)
             order by business_date
             """,
             {"dataset": RAW_DATASET, "before": before},
         ).fetchall()
-    dates = [business_date for (business_date,) in rows]
-    with warehouse.ingest_lock(), warehouse.connect() as connection:
+        dates = [business_date for (business_date,) in rows]
         connection.execute("delete from raw.duplicate_rows where business_date < %s", (before,))
         connection.execute(REJECTED, {"before": before})
         connection.commit()

@@ -48,3 +48,8 @@ class Suppression:
             return pl.repeat(False, len(originals), eager=True)
         named = [text is not None and any(map(self.is_erased, set(_VALUES.split(text)))) for text in originals]
         return pl.Series(named, dtype=pl.Boolean)
+
+    def withhold(self, rejected: pl.DataFrame) -> pl.DataFrame:
+        """Rejected rows (reason, original) without the original texts that are of an erased user, or name one."""
+        personal = (rejected["reason"] == REASON) | self.mask_texts(rejected["original"])
+        return rejected.with_columns(original=pl.when(~personal).then("original"))

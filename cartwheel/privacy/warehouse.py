@@ -1,7 +1,8 @@
 """The person in the warehouse: the raw tables, and whatever dbt has built.
 
-The raw tables change in one transaction, under ingest's lock. Dates that held events of the person are marked to be built
-again, as sums over people stand in the marts: the next build of the warehouse corrects them.
+Nothing is loaded or built meanwhile: the locks of dbt and of ingest are held. The raw tables change in one transaction.
+Dates that held events of the person are marked to be built again, as sums over people stand in the marts: the next build
+of the warehouse corrects them.
 """
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg import sql
 
 from cartwheel import warehouse
 from cartwheel.contracts import LANDING_CONTRACTS
+from cartwheel.dbt import build_lock
 from cartwheel.privacy.person import Person, Places
 from cartwheel.privacy.search import columns_by_table, search
 
@@ -53,7 +55,7 @@ class WarehouseEraser:
         return places
 
     def erase(self, person: Person) -> Places:
-        with warehouse.connect() as connection:
+        with build_lock("cartwheel erase-user"), warehouse.connect() as connection:
             return _erase_raw(connection, person) | _erase_built(connection, person)
 
 
@@ -139,7 +141,7 @@ def _correct_accounts(connection: psycopg.Connection) -> None:
 
 
 def _erase_built(connection: psycopg.Connection, person: Person) -> Places:
-    """A transaction per table, so that a build that runs meanwhile is waited for table by table."""
+    """Every table with a column of users, a transaction each."""
     places = Places()
     for column, value in (("user_key", person.user_key), ("user_id", person.user_id)):
         for table in columns_by_table(connection, DBT_SCHEMAS, column):

@@ -12,8 +12,8 @@ from cartwheel.lake import MissingPartitionError
 from spark_jobs.lake import Lake
 
 NEXT = date(2017, 4, 1)
-# All jobs but als and item_cf, which take their users from features/user_item, and the union of the candidates.
-JOBS = ("user_features", "item_features", "user_item_features", "user_subcategory_features", "sequences", "buy_again", "popular")
+# Of each kind one; all others start from the same history, or from features/user_item.
+JOBS = ("user_features", "item_features", "user_item_features", "sequences", "popular")
 LATE = [purchase("ann", "tea", "04-01"), purchase("bob", "tea", "04-01")]
 
 
@@ -46,8 +46,7 @@ def rows(lake: Lake, dataset: str, day: date) -> list[dict]:
 
 @pytest.mark.parametrize(
     "dataset",
-    ["features/user", "features/user_item", "features/user_subcategory", "features/sequences"]
-    + ["candidates/buy_again", "candidates/popular"],
+    ["features/user", "features/user_item", "features/sequences", "candidates/popular"],
 )
 def test_by_date(lake, dataset):
     assert {row["user_key"] for row in rows(lake, dataset, DAY)} == {"ann"}

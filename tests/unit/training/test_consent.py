@@ -7,6 +7,7 @@ import pytest
 import training_shop
 
 from training import data
+from training.train import fit
 
 CUTOFF, DAY = date(1999, 6, 1), date(1999, 8, 24)
 
@@ -38,3 +39,15 @@ def test_tables_of_a_cut_off():
 def test_labels():
     assert "u03" in data.window_events(CUTOFF, known_on=CUTOFF, days=28)["user_key"]
     assert "u03" not in data.window_events(CUTOFF, known_on=DAY, days=28)["user_key"]
+
+
+def test_a_model_holds_no_user(tmp_path):
+    def named(table: pl.DataFrame) -> pl.DataFrame:
+        return table.with_columns(pl.col("user_key").str.pad_start(20, "x")) if "user_key" in table.columns else table
+
+    tables = {name: named(table) for name, table in training_shop.tables(CUTOFF).items()}
+    ranker, _ = fit({CUTOFF: tables}, {CUTOFF: named(training_shop.labels(CUTOFF))}, encoder_epochs=1, scorer_epochs=1)
+    ranker.save(tmp_path / "model")
+    files = [path.read_bytes() for path in sorted((tmp_path / "model").rglob("*")) if path.is_file()]
+    assert any(b"i07" in body for body in files)  # items, by their ids
+    assert not any(b"xxxxxxxxxxu" in body for body in files)
