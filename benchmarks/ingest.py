@@ -124,7 +124,9 @@ def time_of_copy(text: bytes) -> float:
         connection.commit()
         columns = sql.SQL(", ").join(map(sql.Identifier, ("business_date", "key", "line", *INTERACTIONS.columns)))
         started = time.perf_counter()
-        with connection.cursor().copy(sql.SQL("copy raw.interactions_20171201 ({}) from stdin (format csv)").format(columns)) as copy:
+        with connection.cursor().copy(
+            sql.SQL("copy raw.interactions_20171201 ({}) from stdin (format csv)").format(columns)
+        ) as copy:
             view = memoryview(text)
             for at in range(0, len(view), 1 << 20):
                 copy.write(view[at : at + (1 << 20)])
