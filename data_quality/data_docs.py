@@ -23,9 +23,12 @@ from data_quality.validation import Validated
 PREFIX = "data-docs"
 KEPT_DAYS = 90  # before the date of the run
 
-# Scripts and styles of other sites, images of other sites, and the invitation to a newsletter.
+VIEW = DefaultJinjaPageView()  # one for all pages: it reads its templates once
+# Scripts, styles and images of other sites, the buttons that need the scripts, and the invitation to a newsletter.
 FOREIGN = re.compile(
-    r"<script\b.*?</script>|<link\b[^>]*>|<img\b[^>]*\bsrc=[\"']https?:[^>]*>|<footer\b.*?</footer>", re.DOTALL | re.IGNORECASE
+    r"<script\b.*?</script>|<link\b[^>]*>|<img\b[^>]*\bsrc=[\"']https?:[^>]*>|<footer\b.*?</footer>"
+    r"|<label\b[^>]*\bonclick=.*?</label>|<strong>(?:Actions|Table of Contents)</strong>|Validation Filter:",
+    re.DOTALL | re.IGNORECASE,
 )
 STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 1rem 2rem; color: #1c2430; }
@@ -35,6 +38,7 @@ nav, .navbar, .ge-navigation-sidebar-container, .modal, .collapse:not(.show) nav
 .failed { color: #b3261e; font-weight: 600; } .warned { color: #9a6700; font-weight: 600; } .met { color: #1a7f37; }
 a { color: #0b57d0; } .badge { padding: 0 .4rem; border-radius: .3rem; background: #eef1f5; }
 </style>"""
+BACK = '<body><p><a href="index.html">All results of this run</a></p>'
 
 
 def run_prefix(report: GateReport) -> str:
@@ -57,8 +61,8 @@ def publish(report: GateReport, validated: list[Validated]) -> str:
 
 def expectations_page(outcome: ExpectationSuiteValidationResult) -> str:
     """Great Expectations' page of one table, by itself."""
-    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer(run_info_at_end=False).render(outcome))
-    return FOREIGN.sub("", page).replace("</head>", STYLE + "</head>", 1)
+    page = VIEW.render(ValidationResultsPageRenderer(run_info_at_end=False).render(outcome))
+    return FOREIGN.sub("", page).replace("</head>", STYLE + "</head>", 1).replace("<body>", BACK, 1)
 
 
 def first_page(report: GateReport, pages: dict[str, str]) -> str:
