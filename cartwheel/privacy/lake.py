@@ -1,10 +1,13 @@
 """The person in the lake: rows by `user_key` in any dataset of any date.
 
 An object is replaced as a whole by one without the person's rows, so a reader sees the one or the other; `_SUCCESS`
-stays where it is, as the partition stays complete. Objects without the person are not written.
+stays where it is, as the partition stays complete. Objects without the person are not written. Pages of the Data Docs that
+name the person as an example are removed.
 """
 
+import html
 import io
+import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +35,13 @@ class LakeEraser:
         return _sum("searching", lambda key: rows_with(lake.get_bytes(get_settings().lake_bucket, key), key, person))
 
     def erase(self, person: Person) -> Places:
-        return _sum("erasing", lambda key: _erase_from(key, person) if key.endswith(".parquet") else 0)
+        return _sum("erasing", lambda key: _erase_from(key, person))
 
 
 def rows_with(body: bytes, key: str, person: Person) -> int:
-    """Rows of an object that hold the person; 1 for an object of another kind that holds the key."""
+    """Rows of an object that hold the person; 1 for a page that holds the key, or an id that is not just a number."""
     if not key.endswith(".parquet"):
-        return int(person.user_key.encode() in body)
+        return int(person.user_key.encode() in body or (not person.is_number and _names(person).search(body) is not None))
     schema = pq.read_schema(io.BytesIO(body))
     names = [field.name for field in schema if pa.types.is_string(_values(field.type))]
     flat = [name for name in names if pa.types.is_string(schema.field(name).type)]
@@ -49,6 +52,12 @@ def rows_with(body: bytes, key: str, person: Person) -> int:
         here = _holds(table[name].combine_chunks(), wanted)
         held = here if held is None else pc.or_(held, here)
     return pc.sum(held).as_py() or 0
+
+
+def _names(person: Person) -> re.Pattern[bytes]:
+    """The id in a page, on its own."""
+    written = "|".join(re.escape(each) for each in {person.user_id, html.escape(person.user_id)})
+    return re.compile(rf"(?<![\w.\-])({written})(?![\w.\-])".encode())
 
 
 def _values(kind: pa.DataType) -> pa.DataType:
@@ -65,6 +74,11 @@ def _holds(values: pa.Array, wanted: list[str]) -> pa.Array:
 def _erase_from(key: str, person: Person) -> int:
     bucket = get_settings().lake_bucket
     body = lake.get_bytes(bucket, key)
+    if not key.endswith(".parquet"):
+        named = rows_with(body, key, person)
+        if named:
+            lake.s3_client().delete_object(Bucket=bucket, Key=key)
+        return named
     if KEY_COLUMN not in pq.read_schema(io.BytesIO(body)).names:
         return 0
     keys = pq.read_table(io.BytesIO(body), columns=[KEY_COLUMN], partitioning=None)[KEY_COLUMN]
@@ -86,7 +100,7 @@ def _sum(doing: str, count: Callable[[str], int]) -> Places:
         counts: Iterable[int] = pool.map(count, keys)
         for done, (key, rows) in enumerate(zip(keys, counts, strict=True), start=1):
             if rows:
-                place = "lake " + key.partition("/date=")[0]
+                place = "lake " + (key.partition("/date=")[0] if "/date=" in key else key.partition("/")[0])
                 places[place] = places.get(place, 0) + rows
             if done % 500 == 0 or done == len(keys):
                 elapsed = time.monotonic() - started

@@ -12,6 +12,7 @@ from cartwheel import lake, warehouse
 from cartwheel.cli import app
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.privacy import erase
+from cartwheel.settings import get_settings
 from serving_export import publish
 from serving_export.content import checksum, entries, read_content
 from serving_export.lookup import recommend
@@ -143,6 +144,15 @@ def test_once_more_finds_nothing_and_changes_nothing():
     assert query("select count(*) from ops.erasures where user_key = %s", key_of(user)) == [(2,)]
 
 
+def test_pages_that_name_the_person_go_and_others_stay():
+    bucket = get_settings().lake_bucket
+    pages = {"named": "<td>ann-page</td>", "by key": f"<td>{key_of('ann-page')}</td>", "other": "<td>joann-page, ann</td>"}
+    for name, page in pages.items():
+        lake.s3_client().put_object(Bucket=bucket, Key=f"data_docs/{name}.html", Body=page.encode())
+    assert erase.erase("ann-page", "the test").found == {"lake data_docs": 2}
+    assert [item["Key"] for item in lake.list_objects(bucket, "data_docs/")] == ["data_docs/other.html"]
+
+
 def test_what_a_place_keeps_is_reported():
     """A table that no eraser knows keeps the person: the search finds it, and the erasure is not finished."""
     user = USERS[0]
@@ -196,5 +206,7 @@ def test_users_who_withdraw_their_consent_leave_the_releases_that_stay_loaded():
         assert [store.user_list(build.build_id, user, "for_you") for store in (target.redis, target.postgres)] == [None, None]
         assert target.postgres.user_list(build.build_id, other, "for_you")
         ((digest,),) = query("select checksum from serving.builds where build_id = %s", build.build_id)
+        answers = [recommend(store, user, "for_you", 5) for store in (target.redis, target.postgres)]
+        assert [answer and answer.segment for answer in answers] == ["all", "all"]
         assert target.postgres.checksum(build.build_id).digest == target.redis.checksum(build.build_id).digest == digest
     assert query("select count(*) from raw.interactions where user_id = %s", user) == [(4,)]  # consent is not erasure
