@@ -76,3 +76,12 @@ bench-quality: env ## Release 2017-11-30 against December's purchases (after `ma
 bench-ingest: env ## Ingest against a bare COPY of the same rows, and its memory for files of 100 MB and 1 GB
 	$(BIN)/cartwheel up --stores
 	$(BIN)/python -m benchmarks.ingest
+
+.PHONY: dbt-docs
+dbt-docs: env ## Documentation of the warehouse, on http://127.0.0.1:8580
+	$(BIN)/python -m cartwheel.dbt_docs
+
+.PHONY: bench-growth
+bench-growth: env ## A day's cost against a rebuild, and against the history behind it
+	$(BIN)/cartwheel up --stores
+	$(BIN)/python -m benchmarks.growth

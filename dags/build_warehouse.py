@@ -40,12 +40,13 @@ class LockedDbtBuild(DbtBuildLocalOperator):
 
 
 def dbt_layer(layer: str) -> LockedDbtBuild:
-    """`dbt build` of one layer: unit tests, models and data tests, in the order dbt finds."""
+    """`dbt build` of one layer: models and data tests, in the order dbt finds; unit tests are for `make test`."""
     return LockedDbtBuild(
         task_id=layer,
         project_dir=DBT_PROJECT,
         profile_config=PROFILE,
         select=f"path:models/{layer}",
+        exclude="resource_type:unit_test",
         vars={"partition_date": PARTITION_KEY},
         invocation_mode=InvocationMode.DBT_RUNNER,
         install_deps=False,
