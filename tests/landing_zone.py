@@ -29,10 +29,14 @@ def own_landing_zone(stores) -> Iterator[None]:
         patch.setenv("CARTWHEEL_POSTGRES_DSN", stores.postgres_dsn("cartwheel", NAME, "cartwheel"))
         patch.setenv("CARTWHEEL_LANDING_BUCKET", NAME.replace("_", "-"))
         get_settings.cache_clear()
-        lake.s3_client().create_bucket(Bucket=get_settings().landing_bucket)
+        bucket = get_settings().landing_bucket
+        if bucket not in [found["Name"] for found in lake.s3_client().list_buckets()["Buckets"]]:
+            lake.s3_client().create_bucket(Bucket=bucket)
         warehouse.migrate()
+        clear()
         yield
         clear()
+        lake.s3_client().delete_bucket(Bucket=bucket)
         patch.undo()
         get_settings.cache_clear()
         admin.execute(sql.SQL("drop database {} with (force)").format(name))
