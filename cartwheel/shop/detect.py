@@ -24,6 +24,7 @@ from cartwheel.shop.source import COMPRESSIONS, TYPES
 HEAD_BYTES, HEAD_ROWS = 4 << 20, 20_000
 DELIMITERS = (",", ";", "\t", "::", "|")
 MAX_DEPTH = 4
+EMPTY_WORDS = {"NULL", "null", "NA", "N/A", "nan", "NaN", "None", "\\N"}
 
 
 class UnreadableError(ValueError):
@@ -41,6 +42,7 @@ class Sample:
     encoding: str = "utf-8"
     header: bool = True
     whole: bool = True  # the sample is all of the file
+    empty: tuple[str, ...] = ()  # texts that stand for an empty value
     doubts: list[str] = field(default_factory=list)
 
     @property
@@ -65,15 +67,28 @@ def look_at(path: Path, name: str) -> Sample:
         text = text[: text.rindex("\n") + 1]
     if "\0" in text:
         raise UnreadableError("it holds binary data")
-    if TYPES.get(ending) == "jsonl" or text.lstrip()[:1] == "{":
-        sample = _json_lines(text, name)
-    elif text.lstrip()[:1] == "[" and TYPES.get(ending) != "csv":
+    if TYPES.get(ending) != "csv" and text.lstrip()[:1] == "[":
         raise UnreadableError("it is one JSON array; JSON lines are needed, one object per line: jq -c '.[]' FILE > FILE.jsonl")
-    else:
-        sample = _csv(text, name)
+    is_json = TYPES.get(ending) == "jsonl" or text.lstrip()[:1] == "{"
+    sample = _json_lines(text, name) if is_json else _csv(text, name)
     sample.encoding, sample.whole = encoding, whole and sample.rows < HEAD_ROWS
     sample.doubts[:0] = doubts
+    _take_out_empty_words(sample)
     return sample
+
+
+def _take_out_empty_words(sample: Sample) -> None:
+    """NULL, NA and the like are no values where they stand among numbers."""
+    words: set[str] = set()
+    for values in sample.columns.values():
+        found = {value for value in values if value in EMPTY_WORDS}
+        others = [value for value in values if value is not None and value not in EMPTY_WORDS]
+        if found and (not others or sum(value[:1].isdigit() for value in others) > 0.9 * len(others)):
+            words |= {value for value in found if value}
+    if words:
+        sample.empty = tuple(sorted(words))
+        for name, values in sample.columns.items():
+            sample.columns[name] = [None if value in words else value for value in values]
 
 
 def _ending(name: str) -> tuple[str, str | None]:

@@ -33,7 +33,10 @@ def describe(draft: Draft, kinds: dict[str, Kind], taken: set[str], title: str, 
     ]  # fmt: skip
     for name, words, columns in wanted:
         column = names.find(words, columns, taken)
-        if column:
+        if column and name == "category" and _is_hierarchy(draft.group, column):
+            draft.fields |= _levels(column)
+            taken.add(column)
+        elif column and name not in draft.fields:
             draft.fields[name] = (
                 category_field(draft.group, column) if name in ("category", "department") else (plain(column), None)
             )
@@ -50,6 +53,22 @@ def describe(draft: Draft, kinds: dict[str, Kind], taken: set[str], title: str, 
             taken.add(available)
 
 
+def _is_hierarchy(group: Group, column: str) -> bool:
+    """Codes such as `electronics.audio.headphone`."""
+    values = [value for value in group.first.columns[column][:2000] if value]
+    dotted = sum(re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", value) is not None for value in values)
+    return dotted > 0.5 * len(values) > 0
+
+
+def _levels(column: str) -> dict[str, tuple[str, str | None]]:
+    name = column_text(column)
+    return {
+        "department": (f'= part({name}, ".", 0)', "the levels that '.' separates"),
+        "category": (f'= coalesce(part({name}, ".", 1), {name})', None),
+        "subcategory": (plain(column), None),
+    }
+
+
 def category_field(group: Group, column: str) -> tuple[str, str | None]:
     """Of categories such as `a > b` or `Drama|Comedy` the first."""
     values = [value for value in group.first.columns[column][:2000] if value]
@@ -59,13 +78,7 @@ def category_field(group: Group, column: str) -> tuple[str, str | None]:
                 f"= trim(part({column_text(column)}, {json.dumps(mark)}, 0))",
                 f"the first of several that {mark.strip()!r} separates",
             )
-    if sum(value.count(".") >= 1 and " " not in value for value in values) > 0.5 * len(values) and not _numeric(values):
-        return f'= part({column_text(column)}, ".", 0)', "the first of several that '.' separates"
     return plain(column), None
-
-
-def _numeric(values: list[str]) -> bool:
-    return all(re.fullmatch(r"[\d.,]+", value) for value in values)
 
 
 def _lists_of_categories(draft: Draft, kinds: dict[str, Kind], taken: set[str]) -> None:

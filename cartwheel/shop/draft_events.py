@@ -4,7 +4,9 @@ import json
 import re
 from datetime import timedelta
 
-from cartwheel.shop import names
+import polars as pl
+
+from cartwheel.shop import names, times
 from cartwheel.shop.draft_catalogue import describe
 from cartwheel.shop.drafts import Draft, currency, id_field, price_field
 from cartwheel.shop.groups import Group
@@ -43,6 +45,8 @@ def interactions(group: Group, kinds: dict[str, Kind], item: str, user: str, tim
         if column and kinds[column].name != "empty":
             draft.fields[name] = (plain(column), None)
             taken.add(column)
+    clock = _clock_column(kinds, group) if time and not kinds[time].has_clock else None
+    taken |= {clock or ""}
     catalogue = _items_of_events(draft, kinds, item, time)
     taken |= _columns_of(catalogue)
     draft.left_out = [column for column in columns if names.is_personal(column) and column not in taken]
@@ -66,6 +70,7 @@ def _event_time(draft: Draft, kinds: dict[str, Kind], time: str | None) -> None:
         draft.first = group.first_date
         return
     kind = kinds[time]
+    _settle_by_name(kind, group, time)
     last = kind_of(group.last.columns[time]) if group.last is not group.first else kind
     clock = None if kind.has_clock else _clock_column(kinds, group)
     doubt = "; ".join(kind.doubts) or None
@@ -80,12 +85,24 @@ def _event_time(draft: Draft, kinds: dict[str, Kind], time: str | None) -> None:
             doubt = doubt or "only the day is known: midnight, and no order within a day"
         draft.fields["event_ts"] = (timed(time, kind), doubt)
     draft.needs_zone = not kind.has_offset and (kind.has_clock or clock is not None)
-    days = [day for day in (kind.first, kind.last, last.first, last.last) if day]
+    days = [day for day in (kind.first, kind.last, *((last.first, last.last) if last.format == kind.format else ())) if day]
     draft.first, draft.first_is_sure = min(days, default=None), group.first.whole
     if group.date_format and group.first_date and kind.first and kind.last:
         draft.undated = kind.last > group.first_date or kind.first < group.first_date - timedelta(days=3)
         if draft.undated:
             draft.doubts.append("the date in the name is not the date of the rows; each row is dated by its time")
+
+
+def _settle_by_name(kind: Kind, group: Group, time: str) -> None:
+    """Where day and month may be meant either way, the date in the file's name decides."""
+    if kind.other is None or group.first_date is None:
+        return
+    for spelling in (kind.format, kind.other):
+        read = times.parse(pl.col("t"), [spelling or ""], "UTC").at.dt.date()
+        days = set(pl.DataFrame({"t": group.first.columns[time]}, schema={"t": pl.String}).select(read)["t"].drop_nulls())
+        if days == {group.first_date}:
+            kind.format, kind.other, kind.doubts, kind.first, kind.last = spelling, None, [], group.first_date, group.first_date
+            return
 
 
 def _clock_column(kinds: dict[str, Kind], group: Group) -> str | None:
@@ -170,7 +187,9 @@ def _amounts(draft: Draft, kinds: dict[str, Kind], taken: set[str]) -> None:
 
 def _items_of_events(events: Draft, kinds: dict[str, Kind], item: str, time: str | None) -> Draft | None:
     """A catalogue from the titles and categories that stand in the events."""
-    draft = Draft(f"{events.name}_items", "items", events.group, undated=events.undated, needs_zone=events.needs_zone)
+    draft = Draft(
+        f"{events.name}_items", "items", events.group, undated=events.undated, needs_zone=events.needs_zone, of_events=True
+    )
     used = {column for column, _ in events.fields.values()} | {item}
     describe(draft, kinds, used, names.TITLE, with_price=False)
     if not draft.fields:

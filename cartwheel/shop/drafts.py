@@ -23,6 +23,7 @@ class Draft:
     dated: tuple[str, str | None] | None = None
     doubts: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    of_events: bool = False  # a catalogue from titles that stand in the events
     undated: bool = False  # the date in the name is not the rows' date
     needs_zone: bool = False
     first: date | None = None

@@ -37,7 +37,8 @@ _SKIPPED = {
 }
 _PACKED = {"zip", "tar", "tgz", "7z", "rar", "xlsx", "xls"}
 _VARYING = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*|\d+"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?![a-z])|\d+",
+    re.IGNORECASE,
 )
 
 
@@ -58,7 +59,7 @@ class Group:
         """A name for the source."""
         stem = self.glob.rsplit("/", 1)[-1].split(".")[0]
         words = re.findall(r"[a-z]+", re.sub(r"\{[^}]*\}|\*", " ", stem).lower())
-        if not set(words) - {"part", "data", "file"}:
+        if not set(words) - {"part", "data", "file"} and "/" in self.glob:
             words = re.findall(r"[a-z]+", re.sub(r"\{[^}]*\}|\*|date=|year=.*", " ", self.glob.rsplit("/", 1)[0]).lower())
         return "_".join(words)[:40].strip("_") if any(len(word) > 2 for word in words) else "files"
 

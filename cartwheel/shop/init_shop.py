@@ -70,7 +70,8 @@ def place(group: Group) -> tuple[list[Draft], str]:
     if item and not user and kinds[item].is_unique:
         return [items(group, kinds, item)], ""
     if user and not item and kinds[user].is_unique:
-        return [users(group, kinds, user)], ""
+        draft = users(group, kinds, user)
+        return ([draft], "") if len(draft.fields) > 1 or not group.first.header else ([], "it has users, but nothing about them")
     return [], _why_not(columns, item, user, time)
 
 
@@ -93,8 +94,11 @@ def _looks_like_items(group: Group, kinds: dict[str, Kind]) -> bool:
 
 def _drop_second_catalogues(drafts: list[Draft]) -> None:
     """With a catalogue of its own, the titles that stand in the events are not needed."""
-    if any(draft.dataset == "items" and not draft.name.endswith("_items") for draft in drafts):
-        drafts[:] = [draft for draft in drafts if not (draft.dataset == "items" and draft.name.endswith("_items"))]
+    own = [draft for draft in drafts if draft.dataset == "items" and not draft.of_events]
+    if own:
+        drafts[:] = [draft for draft in drafts if not draft.of_events]
+    for draft in own[1:]:
+        draft.doubts.append(f"a second catalogue beside {own[0].name}: of an item's rows of one date only one counts; join them")
 
 
 def _date_catalogues(drafts: list[Draft]) -> None:

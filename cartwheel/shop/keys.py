@@ -1,6 +1,6 @@
 """The names of landing files: globs that may hold a date.
 
-`*` and `?` stay within a folder, `**` crosses folders, `[ab]` is one of these characters, `{csv,csv.gz}` one of these
+`*` and `?` stay within a folder, `**` crosses folders, `[a-c]` is one of these characters, `{csv,csv.gz}` one of these
 texts. `{date}` is a date as 2017-12-01; `{date:%Y%m%d}`, `{date:%Y/%m/%d}` or the like is a date in that form. A name
 whose date is none of the calendar (2017-13-45) does not match.
 """
@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 _DATE_CODES = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}", "%y": r"\d{2}", "%b": r"[A-Za-z]{3}", "%j": r"\d{3}"}
 _DATE_SETS = ({"%Y", "%m", "%d"}, {"%y", "%m", "%d"}, {"%Y", "%b", "%d"}, {"%Y", "%j"})
-_TOKEN = re.compile(r"\*\*/?|\*|\?|\[[^\]]+\]|\{[^}]*\}|[^*?\[{]+|.", re.DOTALL)
+_TOKEN = re.compile(r"\*\*/?|\*|\?|\[!?[^\]!]+\]|\{[^}]*\}|[^*?\[{]+|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def compile_glob(glob: str) -> KeyPattern:
         elif token == "?":
             parts.append(r"[^/]")
         elif token.startswith("[") and len(token) > 2:
-            parts.append("[" + ("^" if token[1] == "!" else "") + re.escape(token[1:-1].lstrip("!")).replace(r"\-", "-") + "]")
+            inside = re.sub(r"(?<=\w)\\-(?=\w)", "-", re.escape(token[1:-1].removeprefix("!")))
+            parts.append(f"[{'^' if token[1] == '!' else ''}{inside}]")
         elif token == "{date}" or token.startswith("{date:"):
             if date_format is not None:
                 raise ValueError(f"{glob!r} holds more than one date")
@@ -66,7 +67,10 @@ def compile_glob(glob: str) -> KeyPattern:
             parts.append("(?:" + "|".join(map(re.escape, token[1:-1].split(","))) + ")")
         else:
             parts.append(re.escape(token))
-    return KeyPattern(glob, re.compile("".join(parts), re.DOTALL), date_format)
+    try:
+        return KeyPattern(glob, re.compile("".join(parts), re.DOTALL), date_format)
+    except re.error as error:
+        raise ValueError(f"{glob!r} is no pattern: {error}") from None
 
 
 def _date_regex(date_format: str, glob: str) -> str:

@@ -33,6 +33,7 @@ class Kind:
     empty: int
     distinct: int
     format: str | None = None
+    other: str | None = None  # a second format that fits as well, day and month the other way round
     decimal: str = "."
     low: float = 0.0
     high: float = 0.0
@@ -90,6 +91,7 @@ def _is_time(texts: list[str], kind: Kind) -> bool:
         _set_time(frame, kind, "time", fitting[0])
         other = [spelling for spelling in fitting[1:] if sorted(spelling.lower()) == sorted(fitting[0].lower())]
         if other:
+            kind.other = other[0]
             kind.doubts.append(f"{texts[0]!r} may be {fitting[0]} or {other[0]}: the values fit both")
         kind.has_clock = (fitting[0] != "iso" and "%H" in fitting[0]) or "%I" in fitting[0]
         if fitting[0] == "iso":

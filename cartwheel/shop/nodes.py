@@ -23,7 +23,8 @@ class Node:
 
 
 def number_text(value: pl.Expr) -> pl.Expr:
-    """Numbers as text; whole ones without a fraction."""
+    """Numbers as text: whole ones without a fraction, others to 15 digits, as 19.99 and not 19.990000000000002."""
+    value = value.round_sig_figs(15)
     whole = (value == value.floor()) & (value.abs() < 1e15)
     return pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(value.cast(pl.String))
 

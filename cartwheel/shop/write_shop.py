@@ -46,6 +46,8 @@ def source_lines(draft: Draft) -> list[str]:
         how.append(f"header: false, columns: [{', '.join(map(quoted, sample.columns))}]")
     if how:
         lines.append(f"    format: {{{', '.join(how)}}}")
+    if sample.empty:
+        lines.append(f"    empty: [{', '.join(map(quoted, sample.empty))}]" + doubt_text("in every column of the file"))
     if draft.dated:
         lines.append(f"    date: {draft.dated[0]}" + doubt_text(draft.dated[1]))
     if draft.where:

@@ -171,7 +171,8 @@ def test_amazon_reviews_with_nested_categories():
     events, items = rows("amazon", "interactions"), rows("amazon", "items")
     assert events[1] | {"context": ""} == {
         "business_date": date(2009, 9, 16), "line": 2, "event_id": "reviews_Musical_Instruments_5.json.gz:2",
-        "event_type": "rating", "user_id": "A1SUAM1J3GNN3B", "item_id": "0000013711", "event_ts": at(2009, 9, 16), "value": 2.0, "context": "",
+        "event_type": "rating", "user_id": "A1SUAM1J3GNN3B",
+        "item_id": "0000013711", "event_ts": at(2009, 9, 16), "value": 2.0, "context": "",
     }  # fmt: skip
     assert "reviewerName" not in events[1]["context"] and "McDonald" not in events[1]["context"]
     assert [items[0][name] for name in ("item_id", "department", "category", "subcategory", "price")] == [
