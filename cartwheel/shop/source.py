@@ -135,7 +135,9 @@ class Source:
         reason = pl.lit(None, pl.String)
         for problem, code in reversed(reasons):
             reason = pl.when(problem).then(pl.lit(code)).otherwise(reason)
-        return frame.select("line", kept=kept, mapping_reason=pl.when(kept).then(reason), **columns)
+        # Lazy, so that what several columns share, as a parsed time, is computed once.
+        selected = frame.lazy().select("line", kept=kept, mapping_reason=pl.when(kept).then(reason), **columns)
+        return selected.collect()
 
     def _in_contract_form(self, frame: pl.DataFrame) -> pl.DataFrame:
         names = [name for name in self.contract.columns if name in frame.columns]
