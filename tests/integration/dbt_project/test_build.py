@@ -8,6 +8,7 @@ from psycopg import sql
 from small_warehouse import build, checksums, load, query
 
 from cartwheel import lake, warehouse
+from cartwheel.dbt import run_dbt
 from cartwheel.export import NotBuiltError, export, export_snapshots
 from data_quality.gate import GateFailedError, run_gate
 
@@ -36,7 +37,7 @@ def first_build(empty_warehouse):
     load_purchases(FIRST, ("e1", "ann", "milk", 2, 1.1, None), ("e2", "bob", "bread", 1, 3.0, 2.5))
     load("items", SECOND, "item_id, title", [("milk", "Fresh milk")])
     load_purchases(SECOND, ("e3", "ann", "milk", 1, 1.0, 1.0), ("e4", "cid", "milk", 1, 1.0, 1.0))
-    build(FIRST)
+    run_dbt("build", "--vars", f"{{partition_date: '{FIRST}'}}", capture=True)  # with the unit tests
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_a_late_file_replaces_its_date_and_corrects_later_counts(second_build):
 
     with warehouse.connect() as connection:
         connection.execute("update marts.fct_interactions set revenue = revenue + 1 where event_id = 'e3'")
-    with pytest.raises(GateFailedError, match=r"marts, by date: expect_column_pair_values_to_be_equal\(kpi_revenue, revenue\)"):
+    with pytest.raises(GateFailedError, match="date_with_other_revenue_in_daily_kpis"):
         run_gate("marts", SECOND)
 
 
