@@ -143,7 +143,8 @@ def _conditions(
             rule(~there, f"missing: {field.name}")
         if field.type in ("string", "json"):
             rule(text.str.contains("\0", literal=True), f"nul_byte: {field.name}")
-            longest = MAX_ID_BYTES if field.name.endswith("_id") else MAX_RECORD_BYTES
+            is_id = field.name.endswith("_id") or field.name in contract.key
+            longest = MAX_ID_BYTES if is_id else MAX_RECORD_BYTES
             rule(text.str.len_bytes() > longest, f"too_long: {field.name}")
         else:
             rule(there & value.is_null(), f"not_a_{field.type}: {field.name}")
@@ -185,11 +186,11 @@ def _are_objects(column: pl.Series) -> pl.Series:
 
 def _is_object(text: str) -> bool:
     try:
-        value = json.loads(text, parse_float=_finite, parse_int=_finite, parse_constant=_finite)
+        value = _strict_json.decode(text)
         if "\\" in text:  # escapes may hide NUL and half a surrogate pair, which are no text in PostgreSQL
             plain = json.dumps(value, ensure_ascii=False)
             plain.encode()
-            return isinstance(value, dict) and "\\u0000" not in plain
+            return isinstance(value, dict) and "\\u0000" not in plain.replace("\\\\", "")
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict)
@@ -209,3 +210,6 @@ def _finite(text: str) -> float:
     ):
         raise ValueError(text)
     return number
+
+
+_strict_json = json.JSONDecoder(parse_float=_finite, parse_int=_finite, parse_constant=_finite)

@@ -132,7 +132,7 @@ def _careful(blocks: Blocks, dialect: Dialect) -> Records:
         unfinished = whole is None and breaks_off.match(data, at, limit) is not None
         if whole and whole.end() == limit and breaks and data[limit - 1] not in b"\r\n":
             whole, unfinished = None, True
-        if unfinished and limit == len(data) and not blocks.final and limit - at <= MAX_RECORD_BYTES:
+        if unfinished and limit == len(data) and not blocks.final and limit - at < MAX_RECORD_BYTES + 2:
             break  # the record's end is in the next block
         if whole and len(bare := whole[0].rstrip(b"\r\n")) <= MAX_RECORD_BYTES:
             if bare:

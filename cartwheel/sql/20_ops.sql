@@ -55,7 +55,7 @@ create table if not exists raw.duplicate_rows (
     first_key text not null,
     first_line bigint not null
 );
-create index if not exists duplicate_rows_by_row_key on raw.duplicate_rows (dataset, row_key);
+create index if not exists duplicate_rows_by_hash on raw.duplicate_rows using hash (row_key); -- keys may be long
 create index if not exists duplicate_rows_by_key on raw.duplicate_rows (key);
 create index if not exists duplicate_rows_by_first on raw.duplicate_rows (first_key);
 

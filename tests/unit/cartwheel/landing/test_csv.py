@@ -149,6 +149,7 @@ def test_a_file_without_a_readable_header_is_an_error(text: bytes, message: str)
     texts=st.lists(st.text(st.sampled_from(list('a,"\n')), max_size=30), max_size=6),
     block_bytes=st.integers(1, 64),
 )
+@example(texts=['aaaaaaa,"""', '"a'], block_bytes=1)
 def test_long_records_are_told_alike_wherever_blocks_end(texts: list[str], block_bytes: int):
     with pytest.MonkeyPatch.context() as patch:
         for module in ("cartwheel.landing.blocks", "cartwheel.landing.csv_records"):
