@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,8 +26,11 @@ def erase_user(
 ) -> None:
     """Remove a person from raw, marts, lake and stores, for good, and prove it by searching; exit code 1 if any is left."""
     import psycopg
+    import structlog
 
     from cartwheel.privacy import erase
+
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # programs read what it prints
 
     if as_json and not (dry_run or yes):
         _fail("--json needs --dry-run or --yes", code=2)

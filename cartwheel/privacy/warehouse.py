@@ -28,11 +28,8 @@ _ERASED_ROWS = """
 _DUPLICATES = """
     from raw.duplicate_rows as duplicates
     where (duplicates.dataset = 'users' and duplicates.row_key = %(id)s)
-    or exists (
-        select from {rows} as rows
-        where rows.dataset = duplicates.dataset and rows.business_date = duplicates.first_business_date
-        and rows.key = duplicates.first_key and rows.line = duplicates.first_line
-    )
+    or (duplicates.dataset, duplicates.first_business_date, duplicates.first_key, duplicates.first_line)
+    in (select dataset, business_date, key, line from {rows} as rows)
 """
 _IDS = """
     from raw.interaction_ids as ids

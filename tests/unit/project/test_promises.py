@@ -34,10 +34,12 @@ def test_the_lock_pins_everything_and_no_cuda():
 def test_every_command_in_the_documents_exists(document: Path):
     text = document.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE))
-    for target in re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)\b", " ".join(re.findall(r"`[^`]+`|^make .*$", text, re.MULTILINE))):
+    for target in re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)\b", " ".join(re.findall(r"`[^`\n]+`|^make .*$", text, re.MULTILINE))):
         assert target in targets, f"{document.name} names `make {target}`"
     commands = set(get_command(app).commands)
-    for command in re.findall(r"\bcartwheel ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|^\.venv/bin/.*$", text, re.MULTILINE))):
+    for command in re.findall(
+        r"\bcartwheel ([a-z]+(?:-[a-z]+)*)\b", " ".join(re.findall(r"`[^`\n]+`|^\.venv/bin/.*$", text, re.MULTILINE))
+    ):
         assert command in commands, f"{document.name} names `cartwheel {command}`"
     for module in re.findall(r"python -m ([a-z_.]+)", text):
         assert importlib.util.find_spec(module), f"{document.name} names `python -m {module}`"

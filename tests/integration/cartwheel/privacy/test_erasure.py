@@ -178,7 +178,7 @@ def test_the_command_asks_removes_and_proves():
     runner = CliRunner()
     before = dump()
     looked = runner.invoke(app, ["erase-user", user, "--dry-run", "--json"])
-    assert looked.exit_code == 0 and json.loads(looked.stdout.splitlines()[-1])["found"]["raw.interactions"] == 4
+    assert looked.exit_code == 0 and json.loads(looked.stdout)["found"]["raw.interactions"] == 4
     assert runner.invoke(app, ["erase-user", user], input="n\n").exit_code == 1
     assert dump() == before
     done = runner.invoke(app, ["erase-user", user], input="y\n")
