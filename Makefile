@@ -77,6 +77,10 @@ bench-ingest: env ## Ingest against a bare COPY of the same rows, and its memory
 	$(BIN)/cartwheel up --stores
 	$(BIN)/python -m benchmarks.ingest
 
+.PHONY: analysts-guide
+analysts-guide: env ## Ask the questions of docs/analysts.md again, and draw its plots
+	$(BIN)/python docs/analysts/build.py
+
 .PHONY: dbt-docs
 dbt-docs: env ## Documentation of the warehouse, on http://127.0.0.1:8580
 	$(BIN)/python -m cartwheel.dbt_docs
