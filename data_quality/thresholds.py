@@ -26,7 +26,7 @@ class Levels:
 
 # How each measure is told, and its levels where no line of EXCEPTIONS says otherwise.
 MEASURES: dict[str, tuple[str, Levels]] = {
-    VOLUME: ("robust z-score of the rows against the same weekdays, either way", Levels(5, 12)),
+    VOLUME: ("robust z-score of the amount against the same weekdays, either way", Levels(5, 12)),
     FRESHNESS: ("robust z-score of the age of the newest event at the end of the date, if older", Levels(4, 12)),
     LATENESS: (
         "robust z-score of the hours from the end of the date until its last file was loaded, if later",
