@@ -119,6 +119,19 @@ def test_the_shop_reads_it_through_the_api_and_the_command_line():
     assert missing.exit_code != 0 and len(missing.stderr.strip().splitlines()) == 1
 
 
+def data_docs(dag_id: str, task_id: str, day: date) -> str:
+    """The page behind the button *Data Docs* of a task, which nobody sees who is not signed in to Airflow."""
+    with airflow_client.connect() as client:
+        run = client.runs(dag_id, day)[0]
+        for _ in range(30):  # Airflow notes a task's links after its state
+            links = client._http.get(f"/api/v2/dags/{dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/links").json()
+            if url := links["extra_links"]["Data Docs"]:
+                break
+            time.sleep(1)
+        assert httpx.get(url, trust_env=False).status_code == 401
+        return client._http.get(url).raise_for_status().text
+
+
 def test_a_bad_delivery_stops_at_the_gate_and_the_old_release_goes_on():
     day = shop.interactions().filter(pl.col("date") == BAD)
     broken = day.with_columns(quantity=pl.when(pl.int_range(pl.len()) % 3 == 0).then(-1).otherwise("quantity"))
@@ -127,6 +140,8 @@ def test_a_bad_delivery_stops_at_the_gate_and_the_old_release_goes_on():
         run_chain(BAD)
     named = sql("select observed from ops.gate_results where gate = 'raw' and business_date = %s and not success", BAD)
     assert any(f"interactions/{BAD}.csv.gz" in (observed or "") for (observed,) in named)
+    page = data_docs("build_warehouse", "gate_raw", BAD)
+    assert f"Gate raw on {BAD}: failed" in page and f"interactions/{BAD}.csv.gz" in page
     assert served() == str(FIRST)
     # The shop takes it back.
     lake.s3_client().delete_object(Bucket=get_settings().landing_bucket, Key=f"interactions/{BAD}.csv.gz")
