@@ -102,7 +102,8 @@ def block(connection: psycopg.Connection, name: str, limit: str | None) -> str:
 
 def build(dsn: str) -> None:
     """Write every block of the guide anew."""
-    mpl.rcParams["svg.hashsalt"] = "cartwheel"  # the same rows give the same file
+    mpl.rcParams["svg.hashsalt"] = "cartwheel"  # the same rows give the same file,
+    mpl.rcParams["svg.fonttype"] = "none"  # and its words stay words
     with psycopg.connect(dsn, autocommit=True) as connection:
         GUIDE.write_text(BLOCK.sub(lambda match: block(connection, match[1], match[2]), GUIDE.read_text()))
 

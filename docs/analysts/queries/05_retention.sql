@@ -15,5 +15,5 @@ select
     max(pct) filter (where months_since = 10) as month_10
 from complete_months
 group by cohort_month
-having max(cohort_users) >= 10
+having max(cohort_users) >= 10 and max(months_since) > 0
 order by cohort_month
