@@ -19,6 +19,7 @@ import structlog
 from cartwheel import landing
 from cartwheel.contracts import LANDING_CONTRACTS
 from cartwheel.shop.judge import judge, setting
+from cartwheel.shop.keys import files_below
 from cartwheel.shop.mapping import Mapping, Source
 from cartwheel.shop.results import FileCheck, Reason, ShopCheck
 
@@ -33,9 +34,7 @@ def _at(path: Path) -> Iterator[Path]:
 
 def check_folder(directory: Path, mapping: Mapping) -> ShopCheck:
     """The trial on a folder: names below it count as names below the landing bucket."""
-    paths = sorted(path for path in directory.rglob("*") if path.is_file())
-    files = {path.relative_to(directory).as_posix(): path for path in paths}
-    return _check(sorted(files), lambda key: _at(files[key]), mapping)
+    return _check(files_below(directory), lambda key: _at(directory / key), mapping)
 
 
 def check_landing_bucket(mapping: Mapping) -> ShopCheck:

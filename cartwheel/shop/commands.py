@@ -15,7 +15,7 @@ def _log_to_stderr() -> None:
     """Progress goes beside the results, not among them."""
     import structlog
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def _fail(message: str, code: int = 1) -> typer.Exit:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from cartwheel.shop.detect import Sample, UnreadableError, look_at
+from cartwheel.shop.keys import files_below
 
 _DATES = (
     (r"year=\d{4}/month=\d{2}/day=\d{2}", "year=%Y/month=%m/day=%d"),
@@ -66,11 +67,7 @@ class Group:
 
 def find_groups(directory: Path) -> tuple[list[Group], list[tuple[str, str]]]:
     """The groups of a folder's files, and the files that cannot be read with the reason."""
-    names = sorted(
-        path.relative_to(directory).as_posix()
-        for path in directory.rglob("*")
-        if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(directory).parts)
-    )
+    names = [name for name in files_below(directory) if not any(part.startswith("_") for part in name.split("/"))]
     unreadable: list[tuple[str, str]] = []
     by_pattern: dict[str, list[str]] = {}
     for name in names:

@@ -8,10 +8,17 @@ whose date is none of the calendar (2017-13-45) does not match.
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 _DATE_CODES = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}", "%y": r"\d{2}", "%b": r"[A-Za-z]{3}", "%j": r"\d{3}"}
 _DATE_SETS = ({"%Y", "%m", "%d"}, {"%y", "%m", "%d"}, {"%Y", "%b", "%d"}, {"%Y", "%j"})
 _TOKEN = re.compile(r"\*\*/?|\*|\?|\[!?[^\]!]+\]|\{[^}]*\}|[^*?\[{]+|.", re.DOTALL)
+
+
+def files_below(directory: Path) -> list[str]:
+    """The names below a folder as landing keys, without hidden files and folders."""
+    paths = (path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
 
 
 @dataclass(frozen=True)

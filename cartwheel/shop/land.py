@@ -9,6 +9,7 @@ import structlog
 
 from cartwheel import lake
 from cartwheel.settings import get_settings
+from cartwheel.shop.keys import files_below
 
 log = structlog.get_logger()
 
@@ -26,7 +27,7 @@ def land_folder(directory: Path) -> Landed:
     """Upload every file that is not in the bucket with the same content, under its name below the folder."""
     bucket, client = get_settings().landing_bucket, lake.s3_client()
     there = {item["Key"]: item for item in lake.list_objects(bucket)}
-    paths = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
+    paths = [directory / name for name in files_below(directory)]
     total, result, started = sum(path.stat().st_size for path in paths), Landed(), time.monotonic()
     seen = 0
     for number, path in enumerate(paths, start=1):
