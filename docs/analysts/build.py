@@ -80,8 +80,8 @@ def as_table(answer: Answer, limit: int | None) -> str:
 
 
 def draw(name: str, answer: Answer) -> str:
-    """Write the query's plot, if it has one; the line of the guide that shows it."""
-    if name not in PLOTS:
+    """Write the query's plot, if there is anything to draw; the line of the guide that shows it."""
+    if name not in PLOTS or not answer.rows:
         return ""
     figure, alternative = PLOTS[name](answer.records())
     (HERE / "plots").mkdir(exist_ok=True)

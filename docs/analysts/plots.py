@@ -37,7 +37,8 @@ def concentration(rows: list[dict]) -> tuple[Figure, str]:
     axes.bar(tenths, column(rows, "share_pct"), color=BLUE)
     axes.set_xticks(tenths)
     axes.plot(tenths, cumulative, color=ORANGE, marker="o", markersize=4)
-    axes.annotate("cumulative", (tenths[3], cumulative[3]), (0, 7), textcoords="offset points", color=ORANGE, ha="right")
+    label = min(3, len(rows) - 1)
+    axes.annotate("cumulative", (tenths[label], cumulative[label]), (0, 7), textcoords="offset points", color=ORANGE, ha="right")
     axes.set_xlabel("tenth of the households, by revenue")
     axes.set_ylabel("share of revenue, %")
     return figure, "Share of revenue by tenth of the households, and cumulative"
@@ -54,7 +55,8 @@ def lapsing(rows: list[dict]) -> tuple[Figure, str]:
     axes.errorbar(column(ends, "lapsing_left_pct"), list(places), xerr=column(ends, "plus_minus"),
                   fmt="o", color=ORANGE, elinewidth=0.8, label="lapsing households")  # fmt: skip
     axes.set_yticks(list(places), [row["category"].title() for row in ends])
-    axes.axhline(9.5, color="#dddddd", linewidth=1, linestyle=":")
+    if len(rows) > 20:
+        axes.axhline(9.5, color="#dddddd", linewidth=1, linestyle=":")
     axes.invert_yaxis()
     axes.set_xlabel("buyers who left the category in the eight weeks before the last, %")
     axes.set_xlim(0, 100)

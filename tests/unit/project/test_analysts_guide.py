@@ -69,6 +69,29 @@ def test_a_table_as_the_guide_shows_it(build):
         build.as_text(["a list"])
 
 
+def records_of(table: str) -> list[dict]:
+    """The rows of a table of the guide, as they came from the database."""
+    columns, sides, *rows = [line[2:-2].split(" | ") for line in table.splitlines() if line.startswith("|")]
+
+    def value(cell: str, side: str) -> int | float | str | None:
+        if side == "---" or not cell:
+            return cell or None
+        return float(cell.replace(",", "")) if "." in cell else int(cell.replace(",", ""))
+
+    return [dict(zip(columns, map(value, row, sides), strict=True)) for row in rows]
+
+
+def test_a_plot_can_be_drawn_of_one_row_as_of_many(build):
+    for name, plot in build.PLOTS.items():
+        records = records_of(BLOCKS[name][4])
+        for some in (records[:1], records):
+            figure, alternative = plot(some)
+            figure.canvas.draw()
+            (axes, *_) = figure.axes
+            assert axes.get_xlabel() and len(alternative.split()) > 4, name
+    assert build.draw("01_concentration", build.Answer(["tenth"], [])) == ""
+
+
 def test_the_queries_of_the_guide_are_replaced_and_its_words_stay(build, monkeypatch):
     monkeypatch.setattr(build, "ask", lambda connection, query: build.Answer(["dates"], [(1,), (2,)]))
     text = "Before.\n<!-- 00_freshness 1 -->\nold\n<!-- end -->\nAfter."
