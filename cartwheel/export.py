@@ -33,8 +33,13 @@ INTERACTIONS = """
     order by event_ts, event_id collate "C"
 """
 SNAPSHOTS = {
+    # Where the shop's hierarchy has fewer levels, the next one above stands in, so that items have a kind.
     "items": """
-        select item_id, title, department, category, subcategory, brand, price, available
+        select
+            item_id, title, department,
+            coalesce(category, department) as category,
+            coalesce(subcategory, category, department) as subcategory,
+            brand, price, available
         from marts.dim_items
         where valid_from <= $1 and (valid_to is null or valid_to > $1)
         order by item_id collate "C"

@@ -13,7 +13,7 @@ import training_shop
 
 from training import registry
 from training.cutoffs import cutoffs_for
-from training.model import TABLES, Encoder, Ranker, Scorer
+from training.model import KINDS, TABLES, Encoder, Ranker, Scorer
 from training.train import fit
 
 CUTOFF = date(1999, 6, 1)
@@ -31,6 +31,16 @@ def ranker() -> Ranker:
 
 def score(ranker: Ranker, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.DataFrame(ranker.score(**{name: tables[name].to_arrow() for name in TABLES}))
+
+
+def test_a_shop_without_a_hierarchy_or_brands():
+    tables = training_shop.tables(CUTOFF)
+    tables["items"] = tables["items"].with_columns(pl.lit(None, pl.String).alias(name) for name in KINDS[1:])
+    tables["user_subcategory"] = tables["user_subcategory"].clear()
+    ranker = fit({CUTOFF: tables}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=2, scorer_epochs=2)[0]
+    scores = score(ranker, tables)
+    assert len(scores) == training_shop.USERS * training_shop.ITEMS
+    assert scores["score"].is_between(0, 1).all()
 
 
 def test_cutoffs_end_before_the_date():
