@@ -1,5 +1,6 @@
 """Tests run on services of their own, under `.local/test`, so that they never touch the data of `.local`."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest  # noqa: E402
 from cartwheel.local.config import LocalConfig, ensure_config  # noqa: E402
 from cartwheel.local.java import java_home  # noqa: E402
 
+logging.getLogger("py4j").setLevel(logging.WARNING)  # it says goodbye when pytest has closed the streams already
 ensure_config()
 os.environ.setdefault("JAVA_HOME", str(java_home()))
 

@@ -138,5 +138,5 @@ def test_a_duplicate_whose_file_has_gone_stays_where_it_was(capsys):
     take_away(f"interactions/{SECOND}.csv")
     land(f"interactions/{FIRST}.csv", event("x", FIRST))
     ingest(THIRD)
-    assert "no longer in the landing zone" in capsys.readouterr().out
+    assert "no longer in the landing zone" in "".join(capsys.readouterr())
     assert [name for name, _, _ in query(LOADED)] == ["c", "x"]
