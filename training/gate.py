@@ -4,8 +4,10 @@
 
 On the window that ends with the version's partition date, which it was not trained on, the challenger must beat
 popularity, both buy-again rules, ALS and the current champion in NDCG@10 on all items, and ALS and popularity on items
-new to the user: the 95 % interval of the difference, a paired bootstrap over users, lies above zero. The verdict and
-its figures become tags of the version. A refused challenger changes nothing else: the old champion goes on serving.
+new to the user: the 95 % interval of the difference, a paired bootstrap over users, lies above zero. A shop's first
+model has no champion to beat, and a small shop's windows rarely prove much: it must only be no worse than each rule, the
+interval not below zero. The verdict and its figures become tags of the version. A refused challenger changes nothing
+else: the old champion goes on serving.
 """
 
 import argparse
@@ -40,6 +42,10 @@ class Comparison:
     def won(self) -> bool:
         return self.difference.low > 0
 
+    @property
+    def lost(self) -> bool:
+        return self.difference.high < 0
+
     def __str__(self) -> str:
         interval = f"[{self.difference.low:+.4f}, {self.difference.high:+.4f}]"
         return f"{self.view} items: {self.challenger:.4f} against {self.rival} {self.other:.4f}, difference {interval}"
@@ -65,12 +71,13 @@ def compare(view: str, challenger: pl.DataFrame, rivals: dict[str, pl.DataFrame]
     ]
 
 
-def decide(comparisons: list[Comparison]) -> Verdict:
-    """Promoted if every comparison is won; the reason names those that are not."""
+def decide(comparisons: list[Comparison], is_first: bool = False) -> Verdict:
+    """Promoted if every comparison is won, or for a shop's first model if none is lost; the reason names the others."""
     if not comparisons or any(np.isnan(comparison.difference.low) for comparison in comparisons):
         return Verdict(False, tuple(comparisons), "the gate's window holds no purchases to compare by")
-    lost = [str(comparison) for comparison in comparisons if not comparison.won]
-    return Verdict(not lost, tuple(comparisons), "; ".join(lost) if lost else "better than every rival")
+    in_its_way = [str(comparison) for comparison in comparisons if (comparison.lost if is_first else not comparison.won)]
+    passed = "the first, no worse than any rule" if is_first else "better than every rival"
+    return Verdict(not in_its_way, tuple(comparisons), "; ".join(in_its_way) or passed)
 
 
 def judge(
@@ -89,7 +96,8 @@ def judge(
     fresh = challenger.filter(~pl.col("bought"))
     return decide(
         compare("all", baselines.ranked(challenger), rivals, of_all)
-        + compare("new", baselines.ranked(fresh), baselines.new_items(tables, als), of_new)
+        + compare("new", baselines.ranked(fresh), baselines.new_items(tables, als), of_new),
+        is_first=champion is None,
     )
 
 

@@ -45,5 +45,14 @@ def test_an_equal_challenger_is_refused():
     assert verdict.comparisons[0].difference == metrics.Estimate(0.0, 0.0, 0.0)
 
 
+def test_the_first_model_of_a_shop_must_only_be_no_worse():
+    same = lists(0, 1)
+    even = gate.decide(gate.compare("all", same, {"popularity": same, "als": lists(15, 2)}, truth()), is_first=True)
+    assert even.promoted and even.reason == "the first, no worse than any rule"
+    worse = gate.decide(gate.compare("all", lists(15, 1), {"popularity": same, "als": lists(15, 2)}, truth()), is_first=True)
+    assert not worse.promoted
+    assert "popularity" in worse.reason and "als" not in worse.reason
+
+
 def test_nothing_to_compare_by_is_a_refusal():
     assert not gate.decide([]).promoted
