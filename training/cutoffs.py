@@ -59,7 +59,7 @@ def build_missing(day: date) -> list[date]:
     log.info("cut-offs", date=str(day), cutoffs=[str(cutoff) for cutoff in cutoffs_for(day).all], missing=len(missing))
     for cutoff in missing:
         if not all(lake.exists(name, cutoff) for name in export.SNAPSHOTS):
-            export.export(cutoff)
+            export.export_snapshots(cutoff)
     if missing:
         dates = [argument for cutoff in missing for argument in ("--date", cutoff.isoformat())]
         subprocess.run([sys.executable, "-m", "spark_jobs", *dates], check=True, cwd=PROJECT_ROOT)

@@ -86,14 +86,6 @@ class Source:
         delimiter = spec.delimiter or ("\t" if ending in ("tsv", "tab") else ",")
         return FileFormat(kind, compression, delimiter, spec.quote, spec.encoding, spec.header, spec.columns)
 
-    @property
-    def key_fields(self) -> tuple[str, ...] | None:
-        """The columns that a row's id is formed of; None when the id is not made of columns."""
-        if self.spec.fields is None:
-            return self.contract.key
-        names = tuple(name for key in self.contract.key if key in self.spec.fields for name in self.spec.fields[key].names)
-        return names or None
-
     def missing_columns(self, columns: Collection[str]) -> list[str]:
         """The columns it needs and a file with these `columns` lacks."""
         if self.spec.fields is None:
