@@ -10,6 +10,8 @@ from datetime import date
 
 import pyarrow as pa
 
+from cartwheel.features import FEATURES
+
 EVENT_TYPES = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "search")
 LISTS = ("for_you", "buy_again", "discover")
 CANDIDATE_SOURCES = ("buy_again", "als", "item_cf", "popular")
@@ -182,79 +184,8 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     "no_consent": _schema(user_key=_text),
     # Promotions running on that date.
     "item_context": _schema(item_id=_text, mailer=_text, display=_text, regions=_int),
-    # Features, by build_features, from purchases known at the end of the date. A visit is a session with a
-    # purchase; windows end with the date; `recency_days` counts from its end. Gaps are between visits that
-    # hold the thing, null with fewer than two. decayed_visits = sum over purchases of exp(-visits since / 25),
-    # decayed_days = sum of exp(-days since / 90).
-    # A purchase is one item in one visit. dueness = recency_days / gap_days; gap_std_days is the sample deviation, null
-    # with fewer than three purchases; novelty_rate_91 is the share of the last 91 days' purchases that were the user's
-    # first of their item; trend_28_91 compares purchases per day; repeat_rate is the share of buyers who bought again;
-    # price is the list price, else the mean price paid. `item` and `user_item` hold items of the candidate catalogue.
-    "features/user": _schema(
-        user_key=_text,
-        purchases=_float,
-        visits=_float,
-        items=_float,
-        recency_days=_float,
-        gap_days=_float,
-        basket_items=_float,
-        spend_per_visit=_float,
-        visits_28=_float,
-        visits_91=_float,
-        purchases_28=_float,
-        purchases_91=_float,
-        novelty_rate_91=_float,
-    ),
-    "features/item": _schema(
-        item_id=_text,
-        purchases=_float,
-        buyers=_float,
-        purchases_7=_float,
-        purchases_28=_float,
-        purchases_91=_float,
-        buyers_28=_float,
-        buyers_91=_float,
-        trend_28_91=_float,
-        repeat_rate=_float,
-        gap_days=_float,
-        recency_days=_float,
-        age_days=_float,
-        price=_float,
-        mailer_regions=_float,
-        display_regions=_float,
-    ),
-    "features/user_item": _schema(
-        user_key=_text,
-        item_id=_text,
-        purchases=_float,
-        quantity=_float,
-        recency_days=_float,
-        visits_since=_float,
-        gap_days=_float,
-        gap_std_days=_float,
-        dueness=_float,
-        purchases_28=_float,
-        purchases_91=_float,
-        purchases_182=_float,
-        decayed_visits=_float,
-        decayed_days=_float,
-    ),
-    "features/user_subcategory": _schema(
-        user_key=_text,
-        subcategory=_text,
-        purchases=_float,
-        items=_float,
-        recency_days=_float,
-        gap_days=_float,
-        dueness=_float,
-        purchases_28=_float,
-        purchases_91=_float,
-        decayed_visits=_float,
-    ),
-    # The last 512 purchases of a user, oldest first; the three lists have equal length.
-    "features/sequences": _schema(
-        user_key=_text, item_ids=pa.list_(_text), event_ts=pa.list_(_time), session_ids=pa.list_(_text)
-    ),
+    # Features, by build_features: what each column means is in the feature catalogue, cartwheel/features/.
+    **{dataset: features.schema for dataset, features in FEATURES.items()},
     # Candidates, by build_features: one dataset per source, best first (rank from 1), and their union. `buy_again`
     # names items the user has bought; `als` and `item_cf` only items new to the user; `popular` either.
     **{f"candidates/{source}": _scored for source in CANDIDATE_SOURCES},

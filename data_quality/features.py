@@ -138,7 +138,7 @@ def unit_problem(frame: pl.DataFrame, column: str) -> str | None:
 
 
 def windows(columns: list[str]) -> list[tuple[str, str]]:
-    """Counts over windows that lie in one another, such as (purchases_28, purchases_91): the shorter cannot hold more."""
+    """Counts over windows that lie in one another, such as (purchases_28, purchases_90): the shorter cannot hold more."""
     found = []
     for short in columns:
         for long in columns:

@@ -29,8 +29,8 @@ def transform(day: date, history: DataFrame) -> DataFrame:
         F.sum("value").alias("value"),
         F.count_if(is_first).alias("first_purchases"),
         count_since(day, 28).alias("purchases_28"),
-        count_since(day, 91).alias("purchases_91"),
-        count_since(day, 91, is_first).alias("first_purchases_91"),
+        count_since(day, 90).alias("purchases_90"),
+        count_since(day, 90, is_first).alias("first_purchases_90"),
     )
     per_user = per_visit.groupBy("user_key").agg(
         F.sum("purchases").alias("purchases"),
@@ -40,10 +40,10 @@ def transform(day: date, history: DataFrame) -> DataFrame:
         F.max("event_ts").alias("last_ts"),
         F.sum("value").alias("value"),
         count_since(day, 28).alias("visits_28"),
-        count_since(day, 91).alias("visits_91"),
+        count_since(day, 90).alias("visits_90"),
         F.sum("purchases_28").alias("purchases_28"),
-        F.sum("purchases_91").alias("purchases_91"),
-        F.sum("first_purchases_91").alias("first_purchases_91"),
+        F.sum("purchases_90").alias("purchases_90"),
+        F.sum("first_purchases_90").alias("first_purchases_90"),
     )
     return per_user.select(
         "user_key",
@@ -55,10 +55,10 @@ def transform(day: date, history: DataFrame) -> DataFrame:
         (F.col("purchases") / F.col("visits")).alias("basket_items"),
         (F.col("value").cast("double") / F.col("visits")).alias("spend_per_visit"),
         "visits_28",
-        "visits_91",
+        "visits_90",
         "purchases_28",
-        "purchases_91",
-        F.try_divide("first_purchases_91", "purchases_91").alias("novelty_rate_91"),
+        "purchases_90",
+        F.try_divide("first_purchases_90", "purchases_90").alias("novelty_rate_90"),
     )
 
 

@@ -33,7 +33,7 @@ def transform(day: date, history: DataFrame, items: DataFrame) -> DataFrame:
             F.count("*").alias("purchases"),
             F.count_if(F.col("previous_ts").isNull()).alias("items"),
             count_since(day, 28).alias("purchases_28"),
-            count_since(day, 91).alias("purchases_91"),
+            count_since(day, 90).alias("purchases_90"),
         )
     )
     decayed = F.col("purchases") * F.exp(-F.col("visits_since") / VISITS_TIME_CONSTANT)
@@ -44,7 +44,7 @@ def transform(day: date, history: DataFrame, items: DataFrame) -> DataFrame:
         F.min("event_ts").alias("first_ts"),
         F.max("event_ts").alias("last_ts"),
         F.sum("purchases_28").alias("purchases_28"),
-        F.sum("purchases_91").alias("purchases_91"),
+        F.sum("purchases_90").alias("purchases_90"),
         F.sum(decayed).alias("decayed_visits"),
     )
     recency = days_until(day, "last_ts")
@@ -58,7 +58,7 @@ def transform(day: date, history: DataFrame, items: DataFrame) -> DataFrame:
         gap.alias("gap_days"),
         F.try_divide(recency, gap).alias("dueness"),
         "purchases_28",
-        "purchases_91",
+        "purchases_90",
         "decayed_visits",
     )
 

@@ -204,7 +204,7 @@ def _history_of(kind: list[str], name: str, user_item: pl.DataFrame) -> pl.DataF
         user_item.drop_nulls(kind)
         .group_by("user_key", *kind, maintain_order=True)
         .agg(
-            pl.col("purchases", "decayed_visits", "purchases_91").sum().name.prefix(f"{name}_"),
+            pl.col("purchases", "decayed_visits", "purchases_90").sum().name.prefix(f"{name}_"),
             pl.len().cast(pl.Float32).alias(f"{name}_items"),
             pl.col("recency_days").min().alias(f"{name}_recency_days"),
         )
@@ -232,7 +232,7 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
     sources = [name.removesuffix("_rank") for name in tables["candidates"].columns if name.endswith("_rank")]
     return frame.with_columns(
         own_share=pl.col("own_purchases") / pl.col("user_visits"),
-        own_share_91=pl.col("own_purchases_91") / (pl.col("user_visits_91") + 1),
+        own_share_90=pl.col("own_purchases_90") / (pl.col("user_visits_90") + 1),
         own_of_sub=pl.col("own_decayed_visits") / pl.col("sub_decayed_visits"),
         own_place=pl.col("own_decayed_visits").rank("min", descending=True).over("user_key").cast(pl.Float32),
         own_recency_per_gap=pl.col("own_recency_days") / pl.col("item_gap_days"),

@@ -35,8 +35,8 @@ def test_good_rows_have_no_problem():
         ({"recency_days": [float("nan"), 1.0]}, {"unit": "recency_days: 1 of 2 values are not finite"}),
         ({"recency_days": [float("inf"), 1.0]}, {"unit": "recency_days: 1 of 2 values are not finite"}),
         ({"recency_days": [-0.1, -1.0]}, {"unit": "recency_days: 2 of 2 values are negative"}),
-        ({"novelty_rate_91": [1.0, 1.1]}, {"unit": "novelty_rate_91: 1 of 2 values are above 1"}),
-        ({"visits_91": [0.5, 0.6]}, {"window": "visits_91: 1 of 2 values are above visits"}),
+        ({"novelty_rate_90": [1.0, 1.1]}, {"unit": "novelty_rate_90: 1 of 2 values are above 1"}),
+        ({"visits_90": [0.5, 0.6]}, {"window": "visits_90: 1 of 2 values are above visits"}),
     ],
 )
 def test_a_fault_is_named_with_its_column(changes, problem):
@@ -65,7 +65,7 @@ def test_sequences_have_lists_of_equal_length(items, problem):
 
 
 def test_windows_follow_from_the_names():
-    assert windows(["purchases", "purchases_7", "purchases_28", "trend_28_91", "visits_91"]) == [
+    assert windows(["purchases", "purchases_7", "purchases_28", "trend_28_90", "visits_90"]) == [
         ("purchases_7", "purchases"),
         ("purchases_7", "purchases_28"),
         ("purchases_28", "purchases"),

@@ -71,16 +71,16 @@ def test_user_features(history):
         "basket_items": 1.25,
         "spend_per_visit": 4,
         "visits_28": 2,
-        "visits_91": 4,
+        "visits_90": 4,
         "purchases_28": 2,
-        "purchases_91": 5,
-        "novelty_rate_91": pytest.approx(3 / 5),
+        "purchases_90": 5,
+        "novelty_rate_90": pytest.approx(3 / 5),
     }
 
 
 def test_user_with_one_visit_has_no_gap(history):
     bob = by_key(user_features.transform(DAY, history), "user_key")["bob"]
-    assert (bob["visits"], bob["gap_days"], bob["novelty_rate_91"]) == (1, None, 1)
+    assert (bob["visits"], bob["gap_days"], bob["novelty_rate_90"]) == (1, None, 1)
 
 
 def test_item_features(frame, history, catalogue):
@@ -97,10 +97,10 @@ def test_item_features(frame, history, catalogue):
         "buyers": 2,
         "purchases_7": 1,
         "purchases_28": 2,
-        "purchases_91": 4,
+        "purchases_90": 4,
         "buyers_28": 2,
-        "buyers_91": 2,
-        "trend_28_91": pytest.approx((2 / 28) / (4 / 91)),
+        "buyers_90": 2,
+        "trend_28_90": pytest.approx((2 / 28) / (4 / 90)),
         "repeat_rate": 0.5,
         "gap_days": 35,  # Ann's gaps are 50 and 20 days
         "recency_days": 1.5,
@@ -120,7 +120,7 @@ def test_user_item_features(history, catalogue):
     assert (milk["purchases"], milk["quantity"], milk["visits_since"], milk["recency_days"]) == (3, 4, 0, 10.5)
     assert (milk["gap_days"], milk["gap_std_days"]) == (35, pytest.approx(450**0.5))  # of the gaps 50 and 20
     assert milk["dueness"] == pytest.approx(10.5 / 35)
-    assert (milk["purchases_28"], milk["purchases_91"], milk["purchases_182"]) == (1, 3, 3)
+    assert (milk["purchases_28"], milk["purchases_90"], milk["purchases_182"]) == (1, 3, 3)
     assert milk["decayed_visits"] == pytest.approx(exp(-3 / 25) + exp(-2 / 25) + 1)
     assert milk["decayed_days"] == pytest.approx(exp(-80.5 / 90) + exp(-30.5 / 90) + exp(-10.5 / 90))
     tea = rows["ann", "tea"]
@@ -145,7 +145,7 @@ def test_user_subcategory_features(frame, history):
         "gap_days": 10,
         "dueness": pytest.approx(2.05),
         "purchases_28": 1,
-        "purchases_91": 2,
+        "purchases_90": 2,
         "decayed_visits": pytest.approx(exp(-2 / 25) + exp(-1 / 25)),
     }
 
