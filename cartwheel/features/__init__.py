@@ -1,0 +1,19 @@
+"""The feature catalogue: every column of every dataset `features/*` of the lake, with its meaning.
+
+`LAKE_SCHEMAS` is built from it, so that no column can be without an entry, and the gates take their limits from the
+units. `python -m cartwheel.features` writes it into docs/features.md.
+"""
+
+from cartwheel.features.feature import TEXTS, UNITS, Feature, FeatureSet
+from cartwheel.features.item import ITEM
+from cartwheel.features.user import SEQUENCES, USER, USER_ITEM, USER_SUBCATEGORY
+
+FEATURES: dict[str, FeatureSet] = {
+    "features/user": USER,
+    "features/item": ITEM,
+    "features/user_item": USER_ITEM,
+    "features/user_subcategory": USER_SUBCATEGORY,
+    "features/sequences": SEQUENCES,
+}
+
+__all__ = ["FEATURES", "TEXTS", "UNITS", "Feature", "FeatureSet"]
