@@ -22,9 +22,14 @@ def days_between(earlier: Column, later: Column) -> Column:
     return (later.cast("double") - earlier.cast("double")) / SECONDS_PER_DAY
 
 
+def in_last(day: date, days: int) -> Column:
+    """Whether an event is one of the `days` that end with a date, or later."""
+    return F.col("event_ts") >= F.lit(end_of(day) - timedelta(days=days))
+
+
 def count_since(day: date, days: int, condition: Column | None = None) -> Column:
     """The number of rows of the last `days` days, and of those only the ones that meet the condition."""
-    recent = F.col("event_ts") >= F.lit(end_of(day) - timedelta(days=days))
+    recent = in_last(day, days)
     return F.count_if(recent if condition is None else recent & condition)
 
 

@@ -1,7 +1,7 @@
 """The lake as the jobs see it: datasets at `<lake_uri>/<dataset>/date=<date>/`, with the schemas of the contracts."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -11,22 +11,23 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.lake import MissingPartitionError
 from cartwheel.settings import get_settings
-from spark_jobs.history import candidate_catalogue, purchase_history, with_consent
+from spark_jobs.history import candidate_catalogue, in_last, purchase_history, with_consent
 
 
 class Lake:
     """Reads and writes the lake in one Spark session; keeps the history of the date at work in memory."""
 
-    def __init__(self, spark: SparkSession, root: str, min_item_purchases: int):
+    def __init__(self, spark: SparkSession, root: str, min_item_purchases: int, history_days: int = 365):
         self.spark = spark
         self.root = root.rstrip("/")
         self.min_item_purchases = min_item_purchases
+        self.history_days = history_days
         self._kept: dict[tuple[str, date], DataFrame] = {}
 
     @classmethod
     def of_settings(cls, spark: SparkSession) -> "Lake":
         settings = get_settings()
-        return cls(spark, settings.lake_uri, settings.min_item_purchases)
+        return cls(spark, settings.lake_uri, settings.min_item_purchases, settings.history_days)
 
     def path(self, dataset: str, day: date) -> str:
         return f"{self.root}/{dataset}/date={day.isoformat()}"
@@ -41,16 +42,24 @@ class Lake:
             raise MissingPartitionError(f"{self.path(dataset, day)} is missing or incomplete: run the chain for {day} first")
         return self.spark.read.schema(from_arrow_schema(LAKE_SCHEMAS[dataset])).parquet(self.path(dataset, day))
 
-    def read_until(self, dataset: str, day: date) -> DataFrame:
-        """The partitions of a date and of all before it, as one frame."""
-        self.read(dataset, day)  # fails when the date itself is missing
+    def read_window(self, dataset: str, day: date, days: int) -> DataFrame:
+        """The partitions of the `days` that end with a date, as one frame; older ones are not even listed.
+
+        Raises:
+            MissingPartitionError: that of the date itself is missing or incomplete.
+        """
+        self.read(dataset, day)
+        base, first = f"{self.root}/{dataset}", day - timedelta(days=days - 1)
+        months = sorted({f"{first + timedelta(days=passed):%Y-%m}" for passed in range(days)})
         schema = from_arrow_schema(LAKE_SCHEMAS[dataset]).add("date", "date")
-        return self.spark.read.schema(schema).parquet(f"{self.root}/{dataset}").where(F.col("date") <= F.lit(day)).drop("date")
+        reader = self.spark.read.schema(schema).option("basePath", base)
+        return reader.parquet(f"{base}/date={{{','.join(months)}}}-*").where(F.col("date").between(first, day)).drop("date")
 
     def history(self, day: date) -> DataFrame:
-        """The purchases up to the end of a date of users who consent by then: see `purchase_history`."""
+        """The purchases of the last `history_days` of users who consent at the end of a date: see `purchase_history`."""
         partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
-        events, without = self.read_until("interactions", day), self.read("no_consent", day)
+        events = self.read_window("interactions", day, self.history_days).where(in_last(day, self.history_days))
+        without = self.read("no_consent", day)
         return self._keep("history", day, lambda: purchase_history(with_consent(events, without), day, partitions))
 
     def catalogue(self, day: date) -> DataFrame:
