@@ -8,6 +8,7 @@ Spark, set its variable: nothing else changes.
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,9 +35,13 @@ class Settings(BaseSettings):
     landing_bucket: str = Field("landing", description="Where the shop drops its files.")
     lake_bucket: str = Field("lake", description="Parquet, partitioned by date.")
     lake_uri: str = Field(description="The lake as Spark sees it: file:///… or s3a://bucket.")
-    spark_master: str = "local[*]"
-    spark_conf: dict[str, str] = Field(default_factory=dict, description="Further Spark settings, as JSON.")
+    spark_master: str = Field("local[*]", description="local[*], spark://host:7077, yarn or k8s://host:443 (docs/spark.md).")
+    spark_deploy_mode: Literal["client", "cluster"] = Field("client", description="Where the DAG's driver runs.")
     spark_driver_memory: str = "3g"
+    spark_executor_memory: str = Field("", description="Of each executor on a cluster; empty: Spark's own default, 1g.")
+    spark_packages: str = Field("", description="Maven coordinates that Spark fetches, with commas.")
+    spark_jars: str = Field("", description="Jars that Spark loads, with commas.")
+    spark_conf: dict[str, str] = Field(default_factory=dict, description="Further Spark options, as JSON; no secrets.")
     airflow_url: str
     airflow_user: str = "admin"
     airflow_password: str

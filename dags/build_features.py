@@ -17,7 +17,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import dag
 
 from assets import CANDIDATES, LAKE
-from cartwheel.settings import PROJECT_ROOT, get_settings
+from cartwheel.settings import get_settings
+from cartwheel.spark import submission
 from defaults import PARTITION_KEY, Tag, after, dag_options
 from gates import Gates
 
@@ -32,10 +33,9 @@ def build_features():
     # All jobs in one application: they share its start and its cached history, which take longer than most jobs.
     features_and_candidates = SparkSubmitOperator(
         task_id="features_and_candidates",
-        application=str(PROJECT_ROOT / "spark_jobs/__main__.py"),
         application_args=["--date", PARTITION_KEY],
         name="cartwheel-features-and-candidates",
-        driver_memory=get_settings().spark_driver_memory,
+        **submission(get_settings()),
     )
 
     # Both gates in one task as well: they need 2 and 1 s, the start of their process 8.
