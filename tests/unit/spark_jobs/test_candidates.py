@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from spark_jobs_shop import DAY, ITEMS, TINY_SHOP
 
-from spark_jobs import als, buy_again, candidates, item_cf, popular
+from spark_jobs import als, candidates, item_cf, popular
 from spark_jobs.history import candidate_catalogue, purchase_history
 from spark_jobs.matrix import best_new_items, top, user_item_matrix
 
@@ -83,13 +83,6 @@ def test_als_gives_the_same_scores_again(frame):
     first, second = (sorted(als.transform(DAY, rows).collect()) for _ in range(2))
     assert first
     assert first == second
-
-
-def test_buy_again_orders_by_decayed_visits_then_recency_then_id(frame, monkeypatch):
-    monkeypatch.setattr(buy_again, "SIZE", 4)
-    rows = pairs(("ann", "b", 1.0), ("ann", "a", 1.0), ("ann", "c", 3.0), ("ann", "d", 1.0), ("ann", "e", 0.1))
-    rows[3]["recency_days"] = 0.5
-    assert lists(buy_again.transform(DAY, frame("features/user_item", rows))) == {"ann": ["c", "d", "a", "b"]}
 
 
 def test_popular_shrinks_a_band_towards_everyone(frame, monkeypatch):
