@@ -89,3 +89,21 @@ dbt-docs: env ## Documentation of the warehouse, on http://127.0.0.1:8580
 bench-growth: env ## A day's cost against a rebuild, and against the history behind it
 	$(BIN)/cartwheel up --stores
 	$(BIN)/python -m benchmarks.growth
+
+.PHONY: bench-als-quality
+bench-als-quality: env ## ALS on a published split, beside Spark's own (DATA=FOLDER with the split's files)
+	$(BIN)/python -m benchmarks.als_quality "$(DATA)"
+
+# A peer has an environment of its own: its pins are not ours.
+.venv-implicit/.installed: | .venv/.installed
+	test -x .venv-implicit/bin/python || $(UV) venv --quiet --python $(BIN)/python .venv-implicit
+	$(UV) pip install --quiet --python .venv-implicit/bin/python implicit==0.7.3 numpy==1.26.4 scipy==1.15.3
+	touch $@
+
+.PHONY: bench-als
+bench-als: env .venv-implicit/.installed ## The time and quality of ALS beside `implicit` (DATA=FOLDER with the split's files)
+	$(BIN)/python -m benchmarks.als "$(DATA)" --peer .venv-implicit/bin/python
+
+.PHONY: bench-topk
+bench-topk: env ## The best items from factors, against Spark's own way and the bare matrix product
+	$(BIN)/python -m benchmarks.topk

@@ -1,0 +1,140 @@
+"""Matrix factorisation of implicit feedback by alternating least squares, solved in blocks of rows in Spark's tasks.
+
+The loss (Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008) is, over all users u and
+items i with p = 1 where the matrix holds a weight w and p = w = 0 elsewhere,
+
+    sum of (1 + alpha · w_ui) · (p_ui - x_u · y_i)²  +  sum over rows of reg(n) · |row|²
+
+and a row with n weights is regularised by `reg(n) = regularisation · (n + others / alpha) ** exponent`, where `others` is the
+number of rows of the other side (Rendle, Krichene, Zhang, Koren, "Revisiting the performance of iALS", RecSys 2022: the zeros
+of a row count as well, each with the weight 1 / alpha of an observed one). An exponent of 0 regularises all rows alike.
+
+Each task keeps its rows' weights; every half sweep broadcasts the factors of the other side and collects this side's. A row's
+solution depends on nothing but its weights and these factors, so any number of blocks and tasks gives the same factors.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import structlog
+from pyspark.sql import DataFrame, SparkSession
+from scipy.sparse import csr_matrix
+
+WEIGHTS_PER_BLOCK = 500_000
+FLOATS_PER_BATCH = 4_000_000  # of the gathered factors: 16 MB
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ImplicitALS:
+    """The settings of a factorisation."""
+
+    factors: int
+    sweeps: int
+    alpha: float
+    regularisation: float
+    exponent: float = 1.0
+    seed: int = 20171130
+
+    def fit(self, spark: SparkSession, weights: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+        """Factors of shapes (users, factors) and (items, factors) of a matrix (users, items) of positive weights."""
+        random = np.random.default_rng(self.seed)
+        scale = 0.1 / np.sqrt(self.factors)
+        users, items = (random.normal(0, scale, (rows, self.factors)).astype(np.float32) for rows in weights.shape)
+        by_user, by_item = blocks_of_rows(spark, weights), blocks_of_rows(spark, csr_matrix(weights.T))
+        started = time.monotonic()
+        for sweep in range(1, self.sweeps + 1):
+            users = self.solve(by_user, items, len(users))
+            items = self.solve(by_item, users, len(items))
+            seconds = time.monotonic() - started
+            left = round(seconds / sweep * (self.sweeps - sweep), 1)
+            log.info("als", sweep=f"{sweep}/{self.sweeps}", seconds=round(seconds, 1), remaining_s=left)
+        by_user.unpersist()
+        by_item.unpersist()
+        return users, items
+
+    def solve(self, blocks: DataFrame, others: np.ndarray, rows: int) -> np.ndarray:
+        """The best factors (rows, factors) of one side, given those of the other."""
+        gram = (others.T.astype(np.float64) @ others).astype(np.float32)
+        shared = blocks.sparkSession.sparkContext.broadcast((others, gram))
+
+        def solve_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            others, gram = shared.value
+            for batch in batches:
+                for block in batch.to_pylist():
+                    counts, columns, weights = (np.frombuffer(block[name], kind) for name, kind in BLOCK_ARRAYS.items())
+                    solved = self.solve_rows(counts, columns, weights, others, gram)
+                    arrays = [pa.array([block["start"]]), pa.array([solved.tobytes()], pa.binary())]
+                    yield pa.RecordBatch.from_arrays(arrays, names=["start", "factors"])
+
+        solved = np.zeros((rows, self.factors), np.float32)
+        for block in blocks.mapInArrow(solve_blocks, "start long, factors binary").toArrow().to_pylist():
+            part = np.frombuffer(block["factors"], np.float32).reshape(-1, self.factors)
+            solved[block["start"] : block["start"] + len(part)] = part
+        shared.destroy()
+        return solved
+
+    def solve_rows(
+        self, counts: np.ndarray, columns: np.ndarray, weights: np.ndarray, others: np.ndarray, gram: np.ndarray
+    ) -> np.ndarray:
+        """The best factors of some rows, whose weights stand one row after the other; zeros for a row without weights.
+
+        Rows of like length are gathered, padded to one length and solved together. The padded length depends on the row
+        alone: how a sum is rounded depends on its length, and must not depend on which rows share a block.
+        """
+        solved = np.zeros((len(counts), self.factors), np.float32)
+        starts = np.cumsum(counts) - counts
+        lengths = padded(counts)
+        others = np.vstack([others, np.zeros(self.factors, np.float32)])  # what padding points to
+        columns, weights = np.append(columns, np.int32(len(others) - 1)), np.append(weights, np.float32(0))
+        for length in np.unique(lengths[counts > 0]):
+            alike = np.flatnonzero((lengths == length) & (counts > 0))
+            size = max(1, FLOATS_PER_BATCH // (int(length) * self.factors))
+            for rows in (alike[first : first + size] for first in range(0, len(alike), size)):
+                inside = np.arange(length) < counts[rows, None]
+                places = np.where(inside, starts[rows, None] + np.arange(length), len(columns) - 1)
+                solved[rows] = self._solve_alike(others[columns[places]], weights[places], counts[rows], len(others) - 1, gram)
+        return solved
+
+    def _solve_alike(
+        self, gathered: np.ndarray, weights: np.ndarray, counts: np.ndarray, others: int, gram: np.ndarray
+    ) -> np.ndarray:
+        """Solutions (rows, factors) from the others' factors (rows, length, factors) and weights (rows, length)."""
+        confidence = self.alpha * weights
+        root = np.sqrt(confidence)
+        right = np.matmul(np.where(weights > 0, 1 + confidence, 0).astype(np.float32)[:, None, :], gathered)[:, 0]
+        gathered *= root[..., None]
+        left = np.matmul(gathered.transpose(0, 2, 1), gathered)
+        left += gram
+        diagonal = np.arange(self.factors)
+        reg = self.regularisation * (counts + others / self.alpha) ** self.exponent
+        left[:, diagonal, diagonal] += reg.astype(np.float32)[:, None]
+        return np.linalg.solve(left, right[..., None])[..., 0]
+
+
+BLOCK_ARRAYS = {"counts": np.int64, "columns": np.int32, "weights": np.float32}
+
+
+def blocks_of_rows(spark: SparkSession, weights: csr_matrix) -> DataFrame:
+    """The rows of a sparse matrix, in blocks of about as many weights each, kept by Spark: a row of the frame per block."""
+    ends = np.searchsorted(weights.indptr, np.arange(WEIGHTS_PER_BLOCK, weights.nnz, WEIGHTS_PER_BLOCK))
+    bounds = np.unique([0, *ends, weights.shape[0]])
+    blocks = []
+    for start, stop in pairwise(bounds):
+        part = weights[start:stop]
+        arrays = (np.diff(part.indptr), part.indices, part.data)
+        found = {name: array.astype(kind).tobytes() for (name, kind), array in zip(BLOCK_ARRAYS.items(), arrays, strict=True)}
+        blocks.append({"start": int(start)} | found)
+    schema = pa.schema([("start", pa.int64()), *((name, pa.binary()) for name in BLOCK_ARRAYS)])
+    return spark.createDataFrame(pa.Table.from_pylist(blocks, schema)).persist()
+
+
+def padded(counts: np.ndarray) -> np.ndarray:
+    """The lengths that rows are padded to: at most an eighth longer, so that few lengths serve all rows."""
+    step = 2 ** np.maximum(np.ceil(np.log2(np.maximum(counts, 1))) - 3, 0).astype(np.int64)
+    return -(-counts // step) * step
