@@ -107,3 +107,7 @@ bench-als: env .venv-implicit/.installed ## The time and quality of ALS beside `
 .PHONY: bench-topk
 bench-topk: env ## The best items from factors, against Spark's own way and the bare matrix product
 	$(BIN)/python -m benchmarks.topk
+
+.PHONY: bench-scale
+bench-scale: env ## Time, shuffle and memory of the Spark jobs on 1, 4 and 16 copies of the shop (after `make demo`)
+	$(BIN)/python -m benchmarks.scale
