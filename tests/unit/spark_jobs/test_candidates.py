@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 from spark_jobs_shop import DAY, ITEMS, TINY_SHOP
 
 from spark_jobs import als, candidates, item_cf, popular
@@ -54,20 +53,6 @@ def test_best_new_items_never_names_what_was_bought(spark, frame):
     scores = np.array([[9.0, 1.0, 9.0], [2.0, 9.0, 2.0]])
     found = best_new_items(spark, matrix, lambda block: scores[block].copy(), size=100)
     assert lists(found) == {"u1": ["b"], "u2": ["a", "c"]}
-
-
-def test_bm25_weights_by_hand():
-    weights = item_cf.bm25(csr_matrix(np.array([[1.0, 1.0], [0.0, 2.0]]))).toarray()
-    # Both users have length 2, the mean, so the damping is K1; of two users, one bought item 0 and two item 1.
-    assert weights[0, 0] == pytest.approx((np.log(2 / 2) + 1) * 1 * (item_cf.K1 + 1) / (1 + item_cf.K1))
-    assert weights[1, 1] == pytest.approx((np.log(2 / 3) + 1) * 2 * (item_cf.K1 + 1) / (2 + item_cf.K1))
-
-
-def test_neighbours_are_products_of_columns_without_the_item_itself(spark, monkeypatch):
-    monkeypatch.setattr(item_cf, "NEIGHBOURS", 1)
-    monkeypatch.setattr(item_cf, "ITEMS_PER_BLOCK", 2)
-    weights = csr_matrix(np.array([[1, 2, 0], [0, 1, 3]], np.float32))
-    assert item_cf.neighbours(spark, weights).toarray().tolist() == [[0, 2, 0], [0, 0, 3], [0, 3, 0]]
 
 
 @pytest.mark.parametrize("source", [als, item_cf])
