@@ -14,7 +14,7 @@ from cartwheel.features import FEATURES
 
 EVENT_TYPES = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "search")
 LISTS = ("for_you", "buy_again", "discover")
-CANDIDATE_SOURCES = ("buy_again", "als", "item_cf", "popular")
+CANDIDATE_SOURCES = ("buy_again", "als", "item_cf", "content", "popular", "trending", "new_items")
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     # Features, by build_features: what each column means is in the feature catalogue, cartwheel/features/.
     **{dataset: features.schema for dataset, features in FEATURES.items()},
     # Candidates, by build_features: one dataset per source, best first (rank from 1), and their union. `buy_again`
-    # names items the user has bought; `als` and `item_cf` only items new to the user; `popular` either.
+    # names items the user has bought, `popular` those and others, all other sources only items new to the user.
     **{f"candidates/{source}": _scored for source in CANDIDATE_SOURCES},
     # One row per user and candidate item; rank and score are null where a source did not name the item.
     "candidates/union": _schema(

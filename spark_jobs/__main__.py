@@ -16,7 +16,7 @@ from spark_jobs.session import spark_session
 
 JOBS = (
     "user_features", "item_features", "user_item_features", "user_subcategory_features", "sequences",
-    "als", "item_cf", "buy_again", "popular", "candidates",
+    "als", "item_cf", "buy_again", "popular", "content", "trending", "new_items", "candidates",
 )  # fmt: skip
 
 log = structlog.get_logger()

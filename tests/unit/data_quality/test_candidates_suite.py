@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from cartwheel.contracts import CANDIDATE_SOURCES
 from data_quality.candidates import rank_problems, source_profiles, union_summary
 
 
@@ -29,11 +30,9 @@ def test_union_summary_counts_repeats_and_uncovered_users():
 
 
 def test_the_share_of_a_source_counts_the_candidates_it_named():
-    union = pl.DataFrame(
-        {"buy_again_rank": [1, None, None], "als_rank": [1, 2, None], "item_cf_rank": [None] * 3, "popular_rank": [None, 1, 2]},
-        schema_overrides={"item_cf_rank": pl.Int32},
-    )
+    ranks = {"buy_again": [1, None, None], "als": [1, 2, None], "popular": [None, 1, 2]}
+    union = pl.DataFrame({f"{source}_rank": pl.Series(ranks.get(source, [None] * 3), dtype=pl.Int32) for source in CANDIDATE_SOURCES})
     profiles = source_profiles(union)
     assert profiles["rows"].rows == 3
-    assert profiles["source"].counts == {"buy_again": 1, "als": 2, "item_cf": 0, "popular": 2}
+    assert profiles["source"].counts == dict.fromkeys(CANDIDATE_SOURCES, 0) | {"buy_again": 1, "als": 2, "popular": 2}
     assert profiles["source"].rows == 5
