@@ -31,7 +31,8 @@ def test_union_summary_counts_repeats_and_uncovered_users():
 
 def test_the_share_of_a_source_counts_the_candidates_it_named():
     ranks = {"buy_again": [1, None, None], "als": [1, 2, None], "popular": [None, 1, 2]}
-    union = pl.DataFrame({f"{source}_rank": pl.Series(ranks.get(source, [None] * 3), dtype=pl.Int32) for source in CANDIDATE_SOURCES})
+    columns = {f"{source}_rank": ranks.get(source, [None] * 3) for source in CANDIDATE_SOURCES}
+    union = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Int32))
     profiles = source_profiles(union)
     assert profiles["rows"].rows == 3
     assert profiles["source"].counts == dict.fromkeys(CANDIDATE_SOURCES, 0) | {"buy_again": 1, "als": 2, "popular": 2}
