@@ -167,10 +167,13 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
         value=_float,
         session_id=_text,
         region=_text,
+        surface=_text,
+        device=_text,
     ),
     "items": _schema(
         item_id=_text,
         title=_text,
+        description=_text,
         department=_text,
         category=_text,
         subcategory=_text,
@@ -183,7 +186,7 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     # out of all dates' events: see docs/privacy.md.
     "no_consent": _schema(user_key=_text),
     # Promotions running on that date.
-    "item_context": _schema(item_id=_text, mailer=_text, display=_text, regions=_int),
+    "item_context": _schema(item_id=_text, starts_on=_day, ends_on=_day, mailer=_text, display=_text, regions=_int),
     # Features, by build_features: what each column means is in the feature catalogue, cartwheel/features/.
     **{dataset: features.schema for dataset, features in FEATURES.items()},
     # Candidates, by build_features: one dataset per source, best first (rank from 1), and their union. `buy_again`

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 # Ordered by id as bytes, so that the same rows give the same file on any server.
 INTERACTIONS = """
-    select event_id, event_type, user_key, item_id, event_ts, quantity, price, value, session_id, region
+    select event_id, event_type, user_key, item_id, event_ts, quantity, price, value, session_id, region, surface, device
     from marts.fct_interactions
     where event_date = $1
     order by event_ts, event_id collate "C"
@@ -36,7 +36,7 @@ SNAPSHOTS = {
     # Where the shop's hierarchy has fewer levels, the next one above stands in, so that items have a kind.
     "items": """
         select
-            item_id, title, department,
+            item_id, title, description, department,
             coalesce(category, department) as category,
             coalesce(subcategory, category, department) as subcategory,
             brand, price, available
@@ -60,7 +60,7 @@ SNAPSHOTS = {
     # on the date are read, and what landed after them.
     "item_context": """
         with running as materialized (
-            select item_id, starts_on, mailer, display, regions, landed_on
+            select item_id, starts_on, ends_on, mailer, display, regions, landed_on
             from marts.fct_item_promotions
             where landed_on <= $1 and starts_on <= $1 and ends_on >= $1
         ),
@@ -69,7 +69,7 @@ SNAPSHOTS = {
             from marts.fct_item_promotions
             where landed_on <= $1 and landed_on > (select min(landed_on) from running)
         )
-        select item_id, mailer, display, regions
+        select item_id, starts_on, ends_on, mailer, display, regions
         from running
         where not exists (
             select from newer
@@ -78,7 +78,7 @@ SNAPSHOTS = {
                 and newer.mailer is not distinct from running.mailer
                 and newer.display is not distinct from running.display
         )
-        order by item_id collate "C", mailer collate "C", display collate "C", regions
+        order by item_id collate "C", mailer collate "C", display collate "C", regions, starts_on, ends_on
     """,
 }
 

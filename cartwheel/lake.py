@@ -17,6 +17,8 @@ from botocore.config import Config
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.settings import get_settings
 
+EXPORTED = ("interactions", "items", "users", "no_consent", "item_context")
+
 
 class MissingPartitionError(FileNotFoundError):
     """A partition that was asked for is not in the lake, or not complete."""
@@ -71,6 +73,8 @@ def dates(dataset: str) -> list[date]:
 def read(dataset: str, day: date, columns: list[str] | None = None) -> pa.Table:
     """One partition as a table.
 
+    What was exported before the contract had a column lacks it; in the table it is null.
+
     Raises:
         MissingPartitionError: it is missing or incomplete.
     """
@@ -81,9 +85,19 @@ def read(dataset: str, day: date, columns: list[str] | None = None) -> pa.Table:
     if prefix + "_SUCCESS" not in keys:
         raise MissingPartitionError(f"s3://{bucket}/{prefix} is missing or incomplete: run the chain for {day} first")
     parts = [key for key in keys if key.endswith(".parquet")]
-    return pa.concat_tables(
-        [pq.read_table(io.BytesIO(get_bytes(bucket, key)), columns=columns, partitioning=None) for key in parts]
-    )
+    return pa.concat_tables([_part(dataset, get_bytes(bucket, key), columns) for key in parts])
+
+
+def _part(dataset: str, data: bytes, columns: list[str] | None) -> pa.Table:
+    """One file of a partition."""
+    if dataset not in EXPORTED:
+        return pq.read_table(io.BytesIO(data), columns=columns, partitioning=None)
+    file = pq.ParquetFile(io.BytesIO(data))
+    names = columns or LAKE_SCHEMAS[dataset].names
+    table = file.read([name for name in names if name in file.schema_arrow.names])
+    for field in (LAKE_SCHEMAS[dataset].field(name) for name in names if name not in file.schema_arrow.names):
+        table = table.append_column(field, pa.nulls(file.metadata.num_rows, field.type))
+    return table.select(names)
 
 
 def write(dataset: str, day: date, table: pa.Table) -> None:

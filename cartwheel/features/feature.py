@@ -13,8 +13,11 @@ UNITS: dict[str, tuple[float | None, float | None]] = {
     "balance": (None, None),  # money, below zero where returns outweigh
     "share": (0, 1),
     "ratio": (0, None),
+    "rank": (1, None),
+    "number": (0, None),
     "change": (None, None),  # a difference or the logarithm of a ratio: below zero where it fell
     "log lift": (None, None),  # logarithm of a share over the usual share: 0 is as usual
+    "coordinate": (-1, 1),
     "list": (None, None),
 }
 HISTORY = "history"  # all purchases that features are built from: see docs/features.md

@@ -104,7 +104,7 @@ def test_the_export_holds_the_date_as_known_at_its_end(second_build):
     ]  # fmt: skip
     assert [lake.read("users", day).num_rows for day in (FIRST, SECOND)] == [2, 3]
     assert lake.read("item_context", SECOND).to_pylist() == [
-        {"item_id": "milk", "mailer": "front page", "display": None, "regions": 3}
+        {"item_id": "milk", "starts_on": FIRST, "ends_on": SECOND, "mailer": "front page", "display": None, "regions": 3}
     ]
     assert query("select business_date from ops.pending_dates") == []
 
