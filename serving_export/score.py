@@ -29,6 +29,7 @@ PER_USER = {
     "user": "features/user",
     "user_item": "features/user_item",
     "user_subcategory": "features/user_subcategory",
+    "user_category": "features/user_category",
     "candidates": "candidates/union",
 }
 PER_ITEM = {"item": "features/item", "items": "items"}

@@ -15,7 +15,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.session import spark_session
 
 JOBS = (
-    "user_features", "item_features", "user_item_features", "user_subcategory_features", "sequences",
+    "item_features", "user_item_features", "user_subcategory_features", "user_category_features", "user_features", "sequences",
     "als", "item_cf", "buy_again", "popular", "content", "trending", "new_items", "candidates",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 SECONDS_PER_DAY = 86_400
+MINUTES_PER_DAY = 1440
 
 
 def end_of(day: date) -> datetime:
@@ -20,6 +21,34 @@ def days_until(day: date, moment: str) -> Column:
 
 def days_between(earlier: Column, later: Column) -> Column:
     return (later.cast("double") - earlier.cast("double")) / SECONDS_PER_DAY
+
+
+def minutes_between(earlier: str, later: str) -> Column:
+    """Whole minutes between two timestamp columns; sums of them and of their squares are exact."""
+    return F.floor((F.unix_seconds(later) - F.unix_seconds(earlier)) / 60)
+
+
+def gap_sums(gap: str) -> list[Column]:
+    """Sums over a column of minutes that `gap_mean` and `gap_deviation` take."""
+    squares = F.sum((F.col(gap) * F.col(gap)).cast("decimal(24,0)"))
+    return [F.count(gap).alias("gaps"), F.sum(gap).alias("gap_sum"), squares.alias("gap_squares")]
+
+
+def gap_mean() -> Column:
+    """Days; null without a gap."""
+    return F.try_divide("gap_sum", "gaps") / MINUTES_PER_DAY
+
+
+def gap_deviation() -> Column:
+    """The sample deviation in days; null with fewer than two gaps."""
+    squares = F.col("gap_squares").cast("double") - F.col("gap_sum") * F.try_divide("gap_sum", "gaps")
+    variance = F.try_divide(F.greatest(squares, F.lit(0)), F.col("gaps") - 1)
+    return F.when(F.col("gaps") > 1, F.sqrt(variance) / MINUTES_PER_DAY)
+
+
+def exact_sum(fraction: Column) -> Column:
+    """A sum that no order of rows changes: of small numbers, each rounded to nine decimals."""
+    return F.sum(F.round(fraction * 10**9).cast("long")) / 10**9
 
 
 def in_last(day: date, days: int) -> Column:

@@ -74,7 +74,7 @@ class Lake:
         """
         schema = from_arrow_schema(LAKE_SCHEMAS[dataset])
         columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in schema]
-        keys = [name for name in ("user_key", "rank", "subcategory", "item_id") if name in schema.names]
+        keys = [name for name in ("user_key", "rank", "subcategory", "category", "item_id") if name in schema.names]
         path = self.path(dataset, day)
         self._delete(f"{path}/_SUCCESS")  # first, so that a reader never takes a half-replaced partition for a whole one
         frame.select(columns).sortWithinPartitions(*keys).write.mode("overwrite").parquet(path)

@@ -40,9 +40,10 @@ def tables(cutoff: date, seed: int = 3) -> dict[str, pl.DataFrame]:
         "user": _fill(pairs.group_by("user_key").agg(pl.col("purchases").sum()), "features/user"),
         "item": _fill(pairs.group_by("item_id").agg(pl.col("purchases").sum()), "features/item"),
         "user_item": _fill(pairs, "features/user_item"),
-        "user_subcategory": _fill(
-            bought.group_by("user_key", "subcategory").agg(pl.col("purchases").sum()), "features/user_subcategory"
-        ),
+        **{
+            f"user_{group}": _fill(bought.group_by("user_key", group).agg(pl.col("purchases").sum()), f"features/user_{group}")
+            for group in ("subcategory", "category")
+        },
         "items": items,
         "candidates": _fill(candidates, "candidates/union", None),
     }

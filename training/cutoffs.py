@@ -16,11 +16,11 @@ import structlog
 
 from cartwheel import export, lake
 from cartwheel.contracts import parse_partition_key
+from cartwheel.features import FEATURES
 from cartwheel.settings import PROJECT_ROOT, get_settings
 
 log = structlog.get_logger()
 
-DATASETS = ("features/user", "features/item", "features/user_item", "features/user_subcategory", "features/sequences")
 CANDIDATES = ("candidates/union", "candidates/als")
 
 
@@ -46,7 +46,7 @@ def cutoffs_for(day: date, window_days: int | None = None) -> Cutoffs:
 
 def missing_dates(day: date) -> list[date]:
     """The cut-offs of `day` that lack a feature or candidate dataset in the lake."""
-    return [cutoff for cutoff in cutoffs_for(day).all if not all(lake.exists(name, cutoff) for name in (*DATASETS, *CANDIDATES))]
+    return [cutoff for cutoff in cutoffs_for(day).all if not all(lake.exists(name, cutoff) for name in (*FEATURES, *CANDIDATES))]
 
 
 def build_missing(day: date) -> list[date]:

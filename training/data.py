@@ -15,6 +15,7 @@ DATASETS = {
     "item": "features/item",
     "user_item": "features/user_item",
     "user_subcategory": "features/user_subcategory",
+    "user_category": "features/user_category",
     "items": "items",
     "candidates": "candidates/union",
 }
@@ -40,7 +41,7 @@ def load(day: date, known_on: date | None = None) -> dict[str, pl.DataFrame]:
     tables = {name: read(dataset, day) for name, dataset in DATASETS.items()}
     if known_on is not None:
         tables = {name: with_consent(table, known_on) for name, table in tables.items()}
-    keys = ("user_key", "item_id", "subcategory")
+    keys = ("user_key", "item_id", "subcategory", "category")
     return {name: table.sort([key for key in keys if key in table.columns][:2]) for name, table in tables.items()}
 
 

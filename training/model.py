@@ -5,7 +5,7 @@ This one file is also the model that ships: MLflow keeps it beside the weights (
 `assemble`, and therefore sees what serving sees.
 
     model = mlflow.pyfunc.load_model("models:/ranker@champion").unwrap_python_model()
-    scored = model.score(sequences, user, item, user_item, user_subcategory, items, candidates)
+    scored = model.score(sequences, user, item, user_item, user_subcategory, user_category, items, candidates)
 """
 
 import itertools
@@ -24,7 +24,7 @@ from mlflow.pyfunc.model import PythonModel
 from torch import Tensor, nn
 
 KINDS = ("item_id", "subcategory", "category", "brand")  # what an item is made of; code 0 pads, 1 is unknown
-TABLES = ("sequences", "user", "item", "user_item", "user_subcategory", "items", "candidates")
+TABLES = ("sequences", "user", "item", "user_item", "user_subcategory", "user_category", "items", "candidates")
 SECONDS_PER_DAY = 86_400
 
 
@@ -199,7 +199,7 @@ def histories(sequences: pl.DataFrame, items: pl.DataFrame, vocabulary: dict[str
 
 
 def _history_of(kind: list[str], name: str, user_item: pl.DataFrame) -> pl.DataFrame:
-    """What a user bought of a brand, a category …: one row per user and thing."""
+    """What a user bought of a brand, or of one in a subcategory: one row per user and thing."""
     return (
         user_item.drop_nulls(kind)
         .group_by("user_key", *kind, maintain_order=True)
@@ -225,9 +225,10 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
         ("item", "item", ("item_id",)),
         ("own", "user_item", ("user_key", "item_id")),
         ("sub", "user_subcategory", ("user_key", "subcategory")),
+        ("cat", "user_category", ("user_key", "category")),
     ):
         frame = frame.join(_prefixed(tables[name], prefix, keys), on=list(keys), how="left", maintain_order="left")
-    for name, kind in (("brand", ["brand"]), ("cat", ["category"]), ("line", ["brand", "subcategory"])):
+    for name, kind in (("brand", ["brand"]), ("line", ["brand", "subcategory"])):
         frame = frame.join(_history_of(kind, name, bought), on=["user_key", *kind], how="left", maintain_order="left")
     sources = [name.removesuffix("_rank") for name in tables["candidates"].columns if name.endswith("_rank")]
     return frame.with_columns(
@@ -236,7 +237,6 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
         own_of_sub=pl.col("own_decayed_visits") / pl.col("sub_decayed_visits"),
         own_place=pl.col("own_decayed_visits").rank("min", descending=True).over("user_key").cast(pl.Float32),
         own_recency_per_gap=pl.col("own_recency_days") / pl.col("item_gap_days"),
-        sub_share=pl.col("sub_purchases") / pl.col("user_purchases"),
         sub_items_left=pl.col("sub_items") / pl.col("sub_purchases"),
         brand_share=pl.col("brand_purchases") / pl.col("user_purchases"),
         item_week_rate=pl.col("item_purchases_7") * 4 / (pl.col("item_purchases_28") + 1),
@@ -382,6 +382,7 @@ class Ranker(PythonModel):
         item: pa.Table,
         user_item: pa.Table,
         user_subcategory: pa.Table,
+        user_category: pa.Table,
         items: pa.Table,
         candidates: pa.Table,
     ) -> pa.Table:
@@ -390,7 +391,7 @@ class Ranker(PythonModel):
         Returns one row per user and item: user_key, item_id, score (probability of a purchase within the label window),
         source (which source ranks the item best; `ranker` is the encoder's own), bought (before that date).
         """
-        given = (sequences, user, item, user_item, user_subcategory, items, candidates)
+        given = (sequences, user, item, user_item, user_subcategory, user_category, items, candidates)
         rows = self.assemble({name: pl.DataFrame(table) for name, table in zip(TABLES, given, strict=True)})
         ranks = [name for name in rows.pairs.columns if name.endswith("_rank")]
         best = pl.concat_list(pl.col(ranks).fill_null(2**31 - 1)).list.arg_min()

@@ -6,13 +6,14 @@ units. `python -m cartwheel.features` writes it into docs/features.md.
 
 from cartwheel.features.feature import TEXTS, UNITS, Feature, FeatureSet
 from cartwheel.features.item import ITEM
-from cartwheel.features.user import SEQUENCES, USER, USER_ITEM, USER_SUBCATEGORY
+from cartwheel.features.user import SEQUENCES, USER, USER_CATEGORY, USER_ITEM, USER_SUBCATEGORY
 
 FEATURES: dict[str, FeatureSet] = {
     "features/user": USER,
     "features/item": ITEM,
     "features/user_item": USER_ITEM,
     "features/user_subcategory": USER_SUBCATEGORY,
+    "features/user_category": USER_CATEGORY,
     "features/sequences": SEQUENCES,
 }
 

@@ -21,6 +21,7 @@ from cartwheel.cli import app
 from cartwheel.dbt import run_dbt
 from cartwheel.demo import shop
 from cartwheel.export import export
+from cartwheel.features import FEATURES
 from cartwheel.local.services import run_airflow
 from cartwheel.settings import PROJECT_ROOT, get_settings
 
@@ -74,8 +75,7 @@ def marts_fingerprint(day: date) -> list[tuple]:
     return [(table, *sql(query.format(table), day)[0]) for table in tables]
 
 
-BUILT = ("features/user", "features/item", "features/user_item", "features/user_subcategory", "features/sequences",
-         "candidates/union", "scores", "release")  # fmt: skip
+BUILT = (*FEATURES, "candidates/union", "scores", "release")
 
 
 def test_from_raw_files_to_a_served_release():

@@ -19,6 +19,7 @@ USER_KEYS = [f"key-{n}" for n in range(5)]
 ITEMS = ["apple", "bread", "cheese"]
 IN_ONE_PLACE = {"department": "FOOD", "subcategory": "food", "available": True}
 WRITTEN = ("features/sequences", "features/user", "features/item", "features/user_item", "features/user_subcategory",
+           "features/user_category",
            "items", "users", "candidates/union", "scores", "release", "release_segments")  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def made_up_lake(stores: LocalConfig) -> Iterator[None]:
             for key in USER_KEYS
         ],
         "candidates/union": [{"user_key": key, "item_id": item} for key in USER_KEYS for item in ITEMS[:2]],
-        "features/sequences": [], "features/user": [], "features/user_subcategory": [],
+        "features/sequences": [], "features/user": [], "features/user_subcategory": [], "features/user_category": [],
     }  # fmt: skip
     for dataset, content in rows.items():
         lake.write(dataset, DAY, table(dataset, content))

@@ -13,7 +13,7 @@ from spark_jobs.lake import Lake
 
 NEXT = date(2017, 4, 1)
 # Of each kind one; all others start from the same history, or from features/user_item.
-JOBS = ("user_features", "item_features", "user_item_features", "sequences", "popular")
+JOBS = ("item_features", "user_item_features", "user_category_features", "user_features", "sequences", "popular")
 LATE = [purchase("ann", "tea", "04-01"), purchase("bob", "tea", "04-01")]
 
 

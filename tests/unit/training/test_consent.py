@@ -29,7 +29,7 @@ def made_up_lake(monkeypatch):
 def test_tables_of_a_cut_off():
     before, now = data.load(CUTOFF), data.load(CUTOFF, known_on=DAY)
     assert before.keys() == now.keys()
-    for name in ("sequences", "user", "user_item", "user_subcategory", "candidates"):
+    for name in ("sequences", "user", "user_item", "user_subcategory", "user_category", "candidates"):
         assert now[name].equals(before[name].filter(pl.col("user_key") != "u03")), name
         assert len(now[name]) < len(before[name])
     assert now["items"].equals(before["items"]) and now["item"].equals(before["item"])

@@ -36,7 +36,7 @@ def score(ranker: Ranker, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
 def test_a_shop_without_a_hierarchy_or_brands():
     tables = training_shop.tables(CUTOFF)
     tables["items"] = tables["items"].with_columns(pl.lit(None, pl.String).alias(name) for name in KINDS[1:])
-    tables["user_subcategory"] = tables["user_subcategory"].clear()
+    tables |= {name: tables[name].clear() for name in ("user_subcategory", "user_category")}
     ranker = fit({CUTOFF: tables}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=2, scorer_epochs=2)[0]
     scores = score(ranker, tables)
     assert len(scores) == training_shop.USERS * training_shop.ITEMS
