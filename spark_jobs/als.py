@@ -1,7 +1,8 @@
 """Candidates from matrix factorisation: new items close to what the user buys, in the taste of similar users.
 
 Reads features/user_item of the date; writes candidates/als: the 100 items new to the user with the highest
-scores. Implicit-feedback ALS (`implicit_als.py`); the confidence in a pair is 1 + alpha · ln(1 + purchases).
+scores. Implicit-feedback ALS (`implicit_als.py`); the confidence in a pair is 1 + alpha · ln(1 + purchases that
+fade with time).
 
     python -m spark_jobs.als --date 2017-11-30
     spark-submit spark_jobs/als.py --date 2017-11-30
@@ -19,7 +20,7 @@ from spark_jobs.matrix import user_item_matrix
 from spark_jobs.topk import best_by_factors
 
 SIZE = 100
-SETTINGS = ImplicitALS(factors=64, sweeps=8, alpha=1.0, regularisation=0.1)
+SETTINGS = ImplicitALS(factors=64, sweeps=8, alpha=2.0, regularisation=0.005)
 
 
 def extract(lake: Lake, day: date) -> dict[str, DataFrame]:
@@ -29,7 +30,7 @@ def extract(lake: Lake, day: date) -> dict[str, DataFrame]:
 def transform(day: date, user_items: DataFrame) -> DataFrame:
     """The best new items of each user, from rank 1; the score is the product of the factors."""
     spark = user_items.sparkSession
-    matrix = user_item_matrix(user_items.select("user_key", "item_id", F.log1p("purchases").alias("weight")))
+    matrix = user_item_matrix(user_items.select("user_key", "item_id", F.log1p("decayed_days").alias("weight")))
     users, items = SETTINGS.fit(spark, matrix.weights)
     return best_by_factors(spark, matrix, users, items, SIZE)
 

@@ -2,13 +2,12 @@
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from spark_jobs_shop import DAY, ITEMS, TINY_SHOP
 
 from spark_jobs import als, candidates, item_cf, popular
 from spark_jobs.history import candidate_catalogue, purchase_history
-from spark_jobs.matrix import best_new_items, top, user_item_matrix
+from spark_jobs.matrix import user_item_matrix
 
 
 def lists(frame) -> dict[str, list[str]]:
@@ -25,7 +24,8 @@ def lists(frame) -> dict[str, list[str]]:
 
 def pairs(*triples) -> list[dict]:
     return [
-        {"user_key": user, "item_id": item, "purchases": n, "decayed_visits": n, "recency_days": 1.0} for user, item, n in triples
+        {"user_key": user, "item_id": item, "purchases": n, "decayed_visits": n, "decayed_days": n, "recency_days": 1.0}
+        for user, item, n in triples
     ]
 
 
@@ -35,24 +35,11 @@ def two_tastes() -> list[dict]:
     return pairs(*groups, ("ann", "a1", 2.0), ("ann", "a2", 2.0), ("bob", "b1", 2.0), ("bob", "b2", 2.0))
 
 
-def test_top_orders_by_value_then_place_and_leaves_out_zeros():
-    assert top(np.array([0.5, 0.0, 2.0, 0.5, 0.5, 1.0]), 3).tolist() == [2, 5, 0]
-    assert top(np.array([0.0, 1.0]), 3).tolist() == [1]
-
-
 def test_matrix_is_in_the_order_of_the_ids(frame):
     rows = frame("features/user_item", pairs(("u2", "b", 3.0), ("u1", "b", 2.0), ("u2", "a", 1.0)))
     matrix = user_item_matrix(rows.withColumnRenamed("purchases", "weight"))
     assert (matrix.users.tolist(), matrix.items.tolist()) == (["u1", "u2"], ["a", "b"])
     assert matrix.weights.toarray().tolist() == [[0, 2], [1, 3]]
-
-
-def test_best_new_items_never_names_what_was_bought(spark, frame):
-    rows = frame("features/user_item", pairs(("u1", "a", 1.0), ("u1", "c", 1.0), ("u2", "b", 1.0)))
-    matrix = user_item_matrix(rows.withColumnRenamed("purchases", "weight"))
-    scores = np.array([[9.0, 1.0, 9.0], [2.0, 9.0, 2.0]])
-    found = best_new_items(spark, matrix, lambda block: scores[block].copy(), size=100)
-    assert lists(found) == {"u1": ["b"], "u2": ["a", "c"]}
 
 
 @pytest.mark.parametrize("source", [als, item_cf])
