@@ -98,6 +98,7 @@ def over_items(matrix: Matrix, items: np.ndarray) -> Matrix:
 def profiles(weights: csr_matrix, terms: Terms) -> csr_matrix:
     """The largest entries of users' profiles, of shape (users, terms); those of a field add up to at most its weight."""
     profile = csr_matrix(weights @ terms.holds)
+    profile.eliminate_zeros()  # of purchases so long ago that they weigh nothing
     rows = np.repeat(np.arange(profile.shape[0]), np.diff(profile.indptr))
     cells = rows * len(FIELDS) + terms.fields[profile.indices]
     totals = np.bincount(cells, weights=profile.data)

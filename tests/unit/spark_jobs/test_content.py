@@ -5,10 +5,9 @@ from math import e, log
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
-from spark_jobs_shop import DAY, ITEMS, TINY_SHOP, purchase
+from spark_jobs_shop import DAY
 
 from spark_jobs import content, new_items, terms, trending
-from spark_jobs.history import candidate_catalogue, purchase_history
 from spark_jobs.matrix import Matrix
 from spark_jobs.terms import FIELDS, Terms, appeal_shares, item_terms, largest, over_items, profiles
 
@@ -25,7 +24,7 @@ def scores(frame) -> dict[tuple[str, int], tuple[str, float]]:
     return {(row.user_key, row.rank): (row.item_id, pytest.approx(row.score)) for row in frame.collect()}
 
 
-def test_terms_of_items(spark, frame):
+def test_terms_of_items(frame):
     rows = [
         {"item_id": "b", "title": "red PEAR 2", "description": "not an apple", "subcategory": None},
         {"item_id": "a", "title": "Red apple-red", "subcategory": "fruit"},
@@ -100,18 +99,19 @@ def test_trending_names_what_rises_among_the_users_kinds(frame):
     assert scores(found) == {("ann", 1): ("cheese", 1.0)}  # milk falls, and nothing else is left to Bob
 
 
-def test_new_items_are_found_before_the_catalogue_has_them(frame, monkeypatch):
-    events = [*TINY_SHOP, purchase("carl", "tea", "03-02"), purchase("bob", "honey", "03-30"), purchase("bob", "gone", "03-30")]
-    items = frame("items", [*ITEMS, {"item_id": "honey", "subcategory": "drinks"}])
-    history = purchase_history(frame("interactions", events), DAY, partitions=2)
-    catalogue = candidate_catalogue(items, history, minimum_purchases=2)
-    rows = frame("features/user_item", [owned("ann", "jam"), owned("ann", "milk"), owned("carl", "tea")])
-    found = scores(new_items.transform(DAY, rows, items, history, catalogue))
-    # Within 28 days of the first purchase: jam with two buyers, honey with one; what may not be recommended is left out.
-    assert found == {("carl", 1): ("jam", 2 / 3), ("carl", 2): ("honey", 1 / 3), ("ann", 1): ("honey", 0.5 * 1 / 3)}
+def test_new_items_are_those_first_bought_within_28_days(frame):
+    ages = {"milk": (80, 9), "tea": (28.5, 9), "jam": (28, 2), "honey": (1, 1)}
+    features = frame("features/item", [{"item_id": item, "age_days": age, "buyers": n} for item, (age, n) in ages.items()])
+    catalogue = frame("items", [{"item_id": item, "subcategory": "dairy" if item == "milk" else "drinks"} for item in ages])
+    rows = frame("features/user_item", [owned("ann", "jam"), owned("ann", "milk"), owned("carl", "tea"), owned("dan", "milk")])
+    assert scores(new_items.transform(DAY, rows, features, catalogue)) == {
+        ("carl", 1): ("jam", 2 / 3),  # two of the three buyers of new drinks
+        ("carl", 2): ("honey", 1 / 3),
+        ("ann", 1): ("honey", 0.5 * 1 / 3),  # drinks are half of what Ann buys
+    }
 
 
-def test_the_pruning_keeps_the_best(frame, monkeypatch):
+def test_the_pruning_keeps_the_best(monkeypatch):
     monkeypatch.setattr(terms, "ITEMS_PER_TERM", 1)
     monkeypatch.setattr(terms, "TERMS_PER_USER", 1)
     assert appeal_shares(TWO_ITEMS).toarray().tolist() == [[0, 0.75], [0, 1], [1, 0]]

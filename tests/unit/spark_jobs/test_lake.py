@@ -10,7 +10,6 @@ from spark_jobs_shop import DAY, ITEMS, TINY_SHOP, purchase
 
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.lake import MissingPartitionError
-from spark_jobs import als
 from spark_jobs.__main__ import JOBS
 from spark_jobs.lake import Lake
 
@@ -26,7 +25,8 @@ def root(tmp_path_factory, frame) -> Path:
     add_events(root, frame, "2017-03-21", [e for e in TINY_SHOP if e["event_ts"].date() <= date(2017, 3, 21)] + TASTES)
     add_events(root, frame, "2017-03-31", [e for e in TINY_SHOP if e["event_ts"].date() > date(2017, 3, 21)])
     users = [{"user_key": "ann", "income_band": "high"}, {"user_key": "bob"}]
-    for dataset, rows in {"items": ITEMS, "users": users, "no_consent": [], "item_context": []}.items():
+    items = [item | {"department": "food"} for item in ITEMS]  # something in common, for the sources that go by it
+    for dataset, rows in {"items": items, "users": users, "no_consent": [], "item_context": []}.items():
         frame(dataset, rows).coalesce(1).write.parquet(f"{root}/{dataset}/date={DAY}")
     return root
 
@@ -37,10 +37,8 @@ def add_events(root: Path, frame, day: str, events: list[dict]) -> None:
 
 def run_all(spark, root: Path) -> None:
     lake = Lake(spark, str(root), min_item_purchases=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(als, "ITERATIONS", 2)  # each takes a second, whatever the size of the data
-        for name in JOBS:
-            importlib.import_module(f"spark_jobs.{name}").JOB.run(lake, DAY)
+    for name in JOBS:
+        importlib.import_module(f"spark_jobs.{name}").JOB.run(lake, DAY)
     spark.catalog.clearCache()
 
 
