@@ -27,8 +27,10 @@ USERS, ITEMS, DAYS = 60, 80, 30
 SUBMITTED = ("item_cf", "popular")  # the first one's code runs in the executors' Python, the second one's in their JVM
 SPARK_HOME = Path(pyspark.__file__).parent
 EXECUTOR = {"spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.driver.memory": "1g"}
+SOON_OVER = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # compiling well pays only in longer runs
+JAVA = {"spark.driver.extraJavaOptions": SOON_OVER, "spark.executor.extraJavaOptions": SOON_OVER}
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-SMALL = {"spark.sql.shuffle.partitions": "3", "spark.default.parallelism": "2"}
+SMALL = {"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"}
 
 
 def write(root: Path, dataset: str, day: date, rows: list[dict]) -> None:
@@ -63,7 +65,9 @@ def make_shop(root: Path) -> None:
 
 
 def environment(lake: Path, master: str, events: Path, **options: str) -> dict[str, str]:
-    conf = EXECUTOR | LOOPBACK | SMALL | {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()} | options
+    conf = (
+        EXECUTOR | JAVA | LOOPBACK | SMALL | {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()} | options
+    )
     conf |= {"spark.eventLog.rolling.enabled": "false", "spark.eventLog.compress": "false"}
     return os.environ | {
         "CARTWHEEL_LAKE_URI": lake.as_uri(),
