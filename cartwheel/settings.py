@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     shop_file: str = Field("", description="YAML that says how the shop's files are read; empty: they are in contract form.")
     daily_cron: str = Field("0 0 * * *", description="When `ingest_events` runs for the day that has ended (UTC).")
     max_rejected_share: float = Field(0.05, description="A file with a larger share of rejected rows fails the gate.")
+    holidays: str = Field("us", description="Public holidays: us, none, or dates such as 2017-12-24=Christmas Eve, with commas.")
     history_days: int = Field(365, ge=1, description="Features and candidates are built from the purchases of so many days.")
     min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
     train_every_days: int = Field(7, description="Age of the champion, in days, at which `train_ranker` trains again.")

@@ -1,7 +1,7 @@
 """The gate on the features: can candidates and ranker rely on them?
 
 Reads the `features/*` datasets of the lake; writes their daily profiles. Which columns there are, and of which type, is
-said by `LAKE_SCHEMAS`; what their names promise (rates, windows, counts) is derived from it.
+said by the feature catalogue, `cartwheel/features/`; their limits follow from its units, windows of counts from the names.
 """
 
 import re
@@ -14,22 +14,19 @@ import pyarrow as pa
 
 from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS
+from cartwheel.features import FEATURES, NEVER, UNITS, Feature
 from data_quality import drift
 from data_quality.checks import Check, Rule, none_of
 from data_quality.profiles import profile_frame
 
-KEYS = {
-    "features/user": ("user_key",),
-    "features/item": ("item_id",),
-    "features/user_item": ("user_key", "item_id"),
-    "features/user_subcategory": ("user_key", "subcategory"),
-    "features/sequences": ("user_key",),
-}
-MAY_BE_EMPTY = {"features/user_subcategory"}  # of a shop whose items have no hierarchy
-SIGNED = {"spend_per_visit"}  # returns can make it negative; no other feature can be
+KEYS = {dataset: tuple(features.keys) for dataset, features in FEATURES.items()}
+# Of a shop whose items have no hierarchy, or whose purchases all look alike.
+MAY_BE_EMPTY = {"features/user_subcategory", "features/user_category", "features/context_item"}
+CALENDAR = {"features/context"}  # the days ahead: what they are changes every day
+TOLERANCE = 1e-5  # of the limits of a unit: features are 32-bit floats
 MOVING = {"age_days"}  # a day older every day
 SEQUENCE_LENGTH = 512
-PROBLEMS = ("columns", "key", "unit", "window", "lists", "user")
+PROBLEMS = ("columns", "key", "unit", "null", "window", "lists", "user")
 ADVICE = "run build_features for the date again; if it stays, the Spark job of the dataset in spark_jobs/ is at fault"
 
 
@@ -39,7 +36,7 @@ def rules() -> dict[str, Rule]:
     some_rows = gxe.ExpectColumnValuesToBeBetween(column="rows", min_value=1)
     found = {dataset: Rule(problems if dataset in MAY_BE_EMPTY else [some_rows, *problems], ADVICE) for dataset in KEYS}
     return found | {drift_name(dataset): drift.rule(dataset, measured(dataset))
-                    for dataset in KEYS if numbers(dataset)}  # fmt: skip
+                    for dataset in KEYS if drifting(dataset)}  # fmt: skip
 
 
 def checks(day: date) -> list[Check]:
@@ -50,7 +47,7 @@ def checks(day: date) -> list[Check]:
         table = lake.read(dataset, day)
         frame = pl.DataFrame(table)
         suite.append(Check(dataset, summary(dataset, table.schema, frame, users).to_pandas(), known[dataset]))
-        if columns := numbers(dataset):
+        if columns := drifting(dataset):
             today = profile_frame(frame.select(columns))
             measurements = drift.measure_and_save(dataset, day, today, measured(dataset))
             suite.append(drift.check(drift_name(dataset), known[drift_name(dataset)], measurements))
@@ -70,9 +67,14 @@ def numbers(dataset: str) -> list[str]:
     return [field.name for field in LAKE_SCHEMAS[dataset] if pa.types.is_floating(field.type)]
 
 
+def drifting(dataset: str) -> list[str]:
+    """The columns of a dataset whose profiles are kept."""
+    return [] if dataset in CALENDAR else numbers(dataset)
+
+
 def measured(dataset: str) -> list[tuple[str, str]]:
     """What is compared with the weeks before: every feature but those that move by themselves."""
-    columns = numbers(dataset)
+    columns = drifting(dataset)
     return drift.pairs([column for column in columns if column not in MOVING], nulls=columns)
 
 
@@ -81,10 +83,12 @@ def summary(dataset: str, schema: pa.Schema, frame: pl.DataFrame, users: pl.Seri
     promised = LAKE_SCHEMAS[dataset]
     found = {"columns": columns_problem(promised, schema)}
     if found["columns"] is None:
-        columns = numbers(dataset)
+        features = FEATURES[dataset].features
+        counts = [feature.name for feature in features if feature.unit == "count"]
         found["key"] = key_problem(frame, KEYS[dataset])
-        found["unit"] = first(unit_problem(frame, column) for column in columns)
-        found["window"] = first(window_problem(frame, short, long) for short, long in windows(columns))
+        found["unit"] = first(unit_problem(frame, feature) for feature in features if feature.unit != "list")
+        found["null"] = first(null_problem(frame, feature) for feature in features if feature.null == NEVER)
+        found["window"] = first(window_problem(frame, short, long) for short, long in windows(counts))
         found["lists"] = lists_problem(frame, [field.name for field in promised if pa.types.is_list(field.type)])
         if "user_key" in frame.columns:
             strangers = frame.filter(~pl.col("user_key").is_in(users.implode())).height
@@ -124,17 +128,23 @@ def key_problem(frame: pl.DataFrame, key: tuple[str, ...]) -> str | None:
     return f"{repeats} rows repeat {', '.join(key)}" if repeats else None
 
 
-def unit_problem(frame: pl.DataFrame, column: str) -> str | None:
-    """A feature is a finite number or null, not negative unless it is signed, and at most 1 when it is a rate."""
-    value = pl.col(column)
-    for wrong, told in (
-        (~value.is_finite(), "not finite"),
-        ((value < 0) & pl.lit(column not in SIGNED), "negative"),
-        ((value > 1) & pl.lit("rate" in column.split("_")), "above 1"),
-    ):
+def unit_problem(frame: pl.DataFrame, feature: Feature) -> str | None:
+    """A feature is null or a finite number within the limits of its unit."""
+    value, (low, high) = pl.col(feature.name), UNITS[feature.unit]
+    limits = [(~value.is_finite(), "not finite")]
+    if low is not None:
+        limits.append((value < low - TOLERANCE, f"below {low:g} ({feature.unit})"))
+    if high is not None:
+        limits.append((value > high + TOLERANCE, f"above {high:g} ({feature.unit})"))
+    for wrong, told in limits:
         if rows := frame.filter(wrong).height:
-            return f"{column}: {rows} of {len(frame)} values are {told}"
+            return f"{feature.name}: {rows} of {len(frame)} values are {told}"
     return None
+
+
+def null_problem(frame: pl.DataFrame, feature: Feature) -> str | None:
+    rows = frame[feature.name].null_count()
+    return f"{feature.name}: {rows} of {len(frame)} values are null, promised is none" if rows else None
 
 
 def windows(columns: list[str]) -> list[tuple[str, str]]:

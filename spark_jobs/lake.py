@@ -13,21 +13,24 @@ from cartwheel.lake import MissingPartitionError
 from cartwheel.settings import get_settings
 from spark_jobs.history import candidate_catalogue, in_last, purchase_history, with_consent
 
+SORTED_BY = ("user_key", "rank", "subcategory", "category", "day", "context", "value", "item_id")
+
 
 class Lake:
     """Reads and writes the lake in one Spark session; keeps the history of the date at work in memory."""
 
-    def __init__(self, spark: SparkSession, root: str, min_item_purchases: int, history_days: int = 365):
+    def __init__(self, spark: SparkSession, root: str, min_item_purchases: int, history_days: int = 365, holidays: str = "us"):
         self.spark = spark
         self.root = root.rstrip("/")
         self.min_item_purchases = min_item_purchases
         self.history_days = history_days
+        self.holidays = holidays
         self._kept: dict[tuple[str, date], DataFrame] = {}
 
     @classmethod
     def of_settings(cls, spark: SparkSession) -> "Lake":
         settings = get_settings()
-        return cls(spark, settings.lake_uri, settings.min_item_purchases, settings.history_days)
+        return cls(spark, settings.lake_uri, settings.min_item_purchases, settings.history_days, settings.holidays)
 
     def path(self, dataset: str, day: date) -> str:
         return f"{self.root}/{dataset}/date={day.isoformat()}"
@@ -55,12 +58,16 @@ class Lake:
         reader = self.spark.read.schema(schema).option("basePath", base)
         return reader.parquet(f"{base}/date={{{','.join(months)}}}-*").where(F.col("date").between(first, day)).drop("date")
 
-    def history(self, day: date) -> DataFrame:
-        """The purchases of the last `history_days` of users who consent at the end of a date: see `purchase_history`."""
-        partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    def events(self, day: date) -> DataFrame:
+        """The events of the last `history_days` of users who consent at the end of a date."""
         events = self.read_window("interactions", day, self.history_days).where(in_last(day, self.history_days))
-        without = self.read("no_consent", day)
-        return self._keep("history", day, lambda: purchase_history(with_consent(events, without), day, partitions))
+        return with_consent(events, self.read("no_consent", day))
+
+    def history(self, day: date) -> DataFrame:
+        """The purchases of these events: see `purchase_history`."""
+        partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
+        events = self.events(day)
+        return self._keep("history", day, lambda: purchase_history(events, day, partitions))
 
     def catalogue(self, day: date) -> DataFrame:
         """The items that may be recommended after a date: see `candidate_catalogue`."""
@@ -74,7 +81,7 @@ class Lake:
         """
         schema = from_arrow_schema(LAKE_SCHEMAS[dataset])
         columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in schema]
-        keys = [name for name in ("user_key", "rank", "subcategory", "category", "item_id") if name in schema.names]
+        keys = [name for name in SORTED_BY if name in schema.names]
         path = self.path(dataset, day)
         self._delete(f"{path}/_SUCCESS")  # first, so that a reader never takes a half-replaced partition for a whole one
         frame.select(columns).sortWithinPartitions(*keys).write.mode("overwrite").parquet(path)

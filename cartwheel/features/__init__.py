@@ -4,7 +4,8 @@
 units. `python -m cartwheel.features` writes it into docs/features.md.
 """
 
-from cartwheel.features.feature import TEXTS, UNITS, Feature, FeatureSet
+from cartwheel.features.context import CONTEXT, CONTEXT_ITEM
+from cartwheel.features.feature import NEVER, TEXTS, UNITS, Feature, FeatureSet
 from cartwheel.features.item import ITEM
 from cartwheel.features.user import SEQUENCES, USER, USER_CATEGORY, USER_ITEM, USER_SUBCATEGORY
 
@@ -14,7 +15,9 @@ FEATURES: dict[str, FeatureSet] = {
     "features/user_item": USER_ITEM,
     "features/user_subcategory": USER_SUBCATEGORY,
     "features/user_category": USER_CATEGORY,
+    "features/context": CONTEXT,
+    "features/context_item": CONTEXT_ITEM,
     "features/sequences": SEQUENCES,
 }
 
-__all__ = ["FEATURES", "TEXTS", "UNITS", "Feature", "FeatureSet"]
+__all__ = ["FEATURES", "NEVER", "TEXTS", "UNITS", "Feature", "FeatureSet"]

@@ -34,13 +34,29 @@ def test_good_rows_have_no_problem():
         ({"user_key": ["u", "w"]}, {"user": "1 rows of users who are not in features/user"}),
         ({"recency_days": [float("nan"), 1.0]}, {"unit": "recency_days: 1 of 2 values are not finite"}),
         ({"recency_days": [float("inf"), 1.0]}, {"unit": "recency_days: 1 of 2 values are not finite"}),
-        ({"recency_days": [-0.1, -1.0]}, {"unit": "recency_days: 2 of 2 values are negative"}),
-        ({"novelty_rate_90": [1.0, 1.1]}, {"unit": "novelty_rate_90: 1 of 2 values are above 1"}),
+        ({"recency_days": [-0.1, -1.0]}, {"unit": "recency_days: 2 of 2 values are below 0 (days)"}),
+        ({"novelty_rate_90": [1.0, 1.1]}, {"unit": "novelty_rate_90: 1 of 2 values are above 1 (share)"}),
+        ({"recency_days": [None, 1.0]}, {"null": "recency_days: 1 of 2 values are null, promised is none"}),
         ({"visits_90": [0.5, 0.6]}, {"window": "visits_90: 1 of 2 values are above visits"}),
     ],
 )
 def test_a_fault_is_named_with_its_column(changes, problem):
     assert found("features/user", user_rows(**changes)) == problem
+
+
+def test_limits_follow_from_the_units():
+    """Changes may fall, lifts may be below zero, ranks begin at 1, coordinates end at 1 but for rounding."""
+    schema = LAKE_SCHEMAS["features/item"]
+    good = dict.fromkeys(schema.names, 1.0) | {"item_id": "milk", "price_change_28_90": -0.5, "text_1": 1.000001}
+
+    def item(**changes):
+        return found("features/item", pa.Table.from_pylist([good | changes], schema))
+
+    assert item() == {}
+    assert item(subcategory_rank_90=0.0) == {"unit": "subcategory_rank_90: 1 of 1 values are below 1 (rank)"}
+    assert item(text_1=-1.1) == {"unit": "text_1: 1 of 1 values are below -1 (coordinate)"}
+    assert item(price=-0.1) == {"unit": "price: 1 of 1 values are below 0 (money)"}
+    assert item(gap_days=None, price=None) == {}
 
 
 def test_columns_are_as_promised():
@@ -76,6 +92,6 @@ def test_every_feature_dataset_of_the_contracts_is_checked():
     datasets = {name for name in LAKE_SCHEMAS if name.startswith("features/")}
     assert datasets and KEYS.keys() == datasets
     assert datasets <= rules().keys()
-    for dataset in datasets - {"features/sequences"}:
+    for dataset in datasets - {"features/sequences", "features/context"}:
         assert {column for column, _ in measured(dataset)} == {"rows", *numbers(dataset)}
         assert numbers(dataset)

@@ -25,7 +25,9 @@ def root(tmp_path_factory, frame) -> Path:
     add_events(root, frame, "2017-03-21", [e for e in TINY_SHOP if e["event_ts"].date() <= date(2017, 3, 21)] + TASTES)
     add_events(root, frame, "2017-03-31", [e for e in TINY_SHOP if e["event_ts"].date() > date(2017, 3, 21)])
     users = [{"user_key": "ann", "income_band": "high"}, {"user_key": "bob"}]
-    items = [item | {"department": "food"} for item in ITEMS]  # something in common, for the sources that go by it
+    items = [
+        item | {"department": "food", "category": "food"} for item in ITEMS
+    ]  # something in common, for the sources that go by it
     for dataset, rows in {"items": items, "users": users, "no_consent": [], "item_context": []}.items():
         frame(dataset, rows).coalesce(1).write.parquet(f"{root}/{dataset}/date={DAY}")
     return root
