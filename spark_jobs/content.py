@@ -1,6 +1,6 @@
 """Candidates like what the user buys, by what they are: their words, their place in the hierarchy, their brand.
 
-Reads features/user_item and the catalogue of the date; writes candidates/content: the 100 items new to the user with the
+Reads features/user_item and the catalogue of the date; writes candidates/content: the 200 items new to the user with the
 highest scores. See `spark_jobs.terms` for the score; an item's appeal is its number of buyers, each counting less the
 longer ago the last purchase was, to a third within 20 days.
 
@@ -18,7 +18,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.matrix import user_item_matrix
 from spark_jobs.terms import by_affinity, item_terms
 
-SIZE = 100
+SIZE = 200
 TIME_CONSTANT_DAYS = 20
 
 

@@ -1,6 +1,6 @@
 """Candidates that sell more this week than before, among the kinds of items the user buys.
 
-Reads features/user_item, features/item and the catalogue of the date; writes candidates/trending: at most 100 items new
+Reads features/user_item, features/item and the catalogue of the date; writes candidates/trending: at most 200 items new
 to the user. An item's appeal is its purchases of the last 7 days times their growth over the 3 weeks before, where
 the growth is corrected for that of the whole shop, and shrunk as if 5 more purchases had been made in either week; what
 does not grow has none. The user's own terms say which of the rising items come first: see `spark_jobs.terms`.
@@ -19,7 +19,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.matrix import user_item_matrix
 from spark_jobs.terms import by_affinity, item_terms
 
-SIZE = 100
+SIZE = 200
 PRIOR_PURCHASES = 5
 
 
