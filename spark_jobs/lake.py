@@ -12,6 +12,7 @@ from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.lake import MissingPartitionError
 from cartwheel.settings import get_settings
 from spark_jobs.history import candidate_catalogue, in_last, purchase_history, with_consent
+from spark_jobs.partitions import partitions_of
 
 SORTED_BY = ("user_key", "rank", "subcategory", "category", "day", "context", "value", "item_id")
 
@@ -65,9 +66,8 @@ class Lake:
 
     def history(self, day: date) -> DataFrame:
         """The purchases of these events: see `purchase_history`."""
-        partitions = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
         events = self.events(day)
-        return self._keep("history", day, lambda: purchase_history(events, day, partitions))
+        return self._keep("history", day, lambda: purchase_history(events, day, partitions_of(events)))
 
     def catalogue(self, day: date) -> DataFrame:
         """The items that may be recommended after a date: see `candidate_catalogue`."""

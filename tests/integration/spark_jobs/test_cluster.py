@@ -64,11 +64,10 @@ def make_shop(root: Path) -> None:
         write(root, "no_consent", day, [{"user_key": "u59"}])
 
 
-def environment(lake: Path, master: str, events: Path, **options: str) -> dict[str, str]:
-    conf = (
-        EXECUTOR | JAVA | LOOPBACK | SMALL | {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()} | options
-    )
-    conf |= {"spark.eventLog.rolling.enabled": "false", "spark.eventLog.compress": "false"}
+def environment(lake: Path, master: str, events: Path) -> dict[str, str]:
+    logged = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
+    logged |= {"spark.eventLog.rolling.enabled": "false", "spark.eventLog.compress": "false"}
+    conf = EXECUTOR | JAVA | LOOPBACK | SMALL | logged
     return os.environ | {
         "CARTWHEEL_LAKE_URI": lake.as_uri(),
         "CARTWHEEL_SPARK_MASTER": master,
