@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 
 from spark_jobs.matrix import Matrix
 
@@ -148,14 +148,23 @@ def _keep(best: np.ndarray, rows: np.ndarray, keys: np.ndarray) -> None:
 
 def _best_entries(scores: csr_matrix, bought: csr_matrix, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, columns and scores of the best entries of sparse scores, without those of `bought`."""
-    width = np.int64(scores.shape[1])
-    rows = np.repeat(np.arange(scores.shape[0], dtype=np.int64), np.diff(scores.indptr))
+    width, entries = np.int64(scores.shape[1]), _large_enough(scores, size + np.diff(bought.indptr))
+    rows, columns, values = entries.row.astype(np.int64), entries.col, entries.data
     bought_rows = np.repeat(np.arange(bought.shape[0], dtype=np.int64), np.diff(bought.indptr))
-    values = scores.data.astype(np.float32)
-    kept = (values > 0) & ~np.isin(rows * width + scores.indices, bought_rows * width + bought.indices)
-    rows, columns, values = rows[kept], scores.indices[kept], values[kept]
+    kept = (values > 0) & ~np.isin(rows * width + columns, bought_rows * width + bought.indices)
+    rows, columns, values = rows[kept], columns[kept], values[kept]
     order = np.lexsort((columns, -values, rows))
     rows, columns, values = rows[order], columns[order], values[order]
     counts = np.bincount(rows, minlength=scores.shape[0])
     among = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) < size
     return rows[among], columns[among].astype(np.int32), values[among]
+
+
+def _large_enough(scores: csr_matrix, most: np.ndarray) -> coo_matrix:
+    """The entries that can be among the first `most` of their row: a threshold is found far more quickly than an order."""
+    data, kept = scores.data.astype(np.float32), np.ones(scores.nnz, np.bool_)
+    for row in np.flatnonzero(np.diff(scores.indptr) > most):
+        entries = slice(scores.indptr[row], scores.indptr[row + 1])
+        kept[entries] = data[entries] >= np.partition(data[entries], -most[row])[-most[row]]
+    rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+    return coo_matrix((data[kept], (rows[kept], scores.indices[kept])), scores.shape)
