@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests share `spark_jobs_sh
 def spark() -> Iterator[SparkSession]:
     os.environ["JAVA_HOME"] = str(java_home())
     few = {"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2", "spark.driver.memory": "1g"}
+    quick = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # for many queries on few rows
     builder = SparkSession.builder.master("local[2]").appName("tests")
-    session = builder.config(map=COMMON | LOCAL | few).getOrCreate()
+    session = builder.config(map=COMMON | LOCAL | few | quick).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
