@@ -68,7 +68,7 @@ def with_consent(events: DataFrame, without: DataFrame) -> DataFrame:
 
 
 def purchase_history(events: DataFrame, day: date, partitions: int) -> DataFrame:
-    """One row per purchase: one item in one visit of a user. Partitioned and sorted by user, visit and item.
+    """One row per purchase: one item in one visit of a user. Partitioned by user, sorted by user, item and visit.
 
     A visit is a session with a purchase; purchases without a session share one visit a day. Beside what was
     bought, a row knows its place: `visit` (the user's first is 1), `visits_since` (the user's later visits),
@@ -91,10 +91,9 @@ def purchase_history(events: DataFrame, day: date, partitions: int) -> DataFrame
         .withColumn("visit_ts", F.min("event_ts").over(Window.partitionBy("user_key", "session_id")))
         .withColumn("visit", F.dense_rank().over(visit_order))
         .withColumn("visits_since", F.max("visit").over(Window.partitionBy("user_key")) - F.col("visit"))
-        .withColumn("previous_ts", F.lag("event_ts").over(item_order))
+        .withColumn("previous_ts", F.lag("event_ts").over(item_order))  # its sort is the last: the one the rows keep
         .withColumn("is_last", F.lead("visit").over(item_order).isNull())
         .drop("visit_ts")
-        .sortWithinPartitions("user_key", "visit", "item_id")
     )
 
 
