@@ -14,7 +14,9 @@ from cartwheel.features import FEATURES
 
 EVENT_TYPES = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "search")
 LISTS = ("for_you", "buy_again", "discover")
-CANDIDATE_SOURCES = ("buy_again", "als", "item_cf", "content", "popular", "trending", "new_items")
+CANDIDATE_SOURCES = (
+    "buy_again", "als", "svd", "item_cf", "user_cf", "co_purchase", "content", "popular", "trending", "new_items",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -192,10 +194,12 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     # Candidates, by build_features: one dataset per source, best first (rank from 1), and their union. `buy_again`
     # names items the user has bought, `popular` those and others, all other sources only items new to the user.
     **{f"candidates/{source}": _scored for source in CANDIDATE_SOURCES},
-    # One row per user and candidate item; rank and score are null where a source did not name the item.
+    # One row per user and candidate item; rank and score are null where a source did not name the item. fused_score orders
+    # the items new to the user, of which the best 200 are here (spark_jobs/candidates.py).
     "candidates/union": _schema(
         user_key=_text,
         item_id=_text,
+        fused_score=_float,
         **{f"{source}_{what}": kind for source in CANDIDATE_SOURCES for what, kind in (("rank", _int), ("score", _float))},
     ),
     # The champion's scores: one row per user and item, candidates and the model's own; source names the best of them.

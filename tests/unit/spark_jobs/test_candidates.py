@@ -1,6 +1,7 @@
 """The candidate sources and their union."""
 
 from itertools import pairwise
+from math import log
 
 import pytest
 from spark_jobs_shop import DAY, ITEMS, TINY_SHOP
@@ -75,22 +76,47 @@ def test_popular_shrinks_a_band_towards_everyone(frame, monkeypatch):
     assert rows["ann", "jam"] == pytest.approx((1 + 2 * 1 / 2) / (1 + 2))  # the band's one of one, and two like everyone
 
 
-def test_union_has_one_row_per_pair_with_nulls_where_a_source_is_silent(frame):
-    def scored(source, *rows):
-        names = ("user_key", "item_id", "rank", "score")
-        return frame(f"candidates/{source}", [dict(zip(names, row, strict=True)) for row in rows])
+def scored(frame, source: str, *rows: tuple):
+    names = ("user_key", "item_id", "rank", "score")
+    return frame(f"candidates/{source}", [dict(zip(names, row, strict=True)) for row in rows])
 
+
+def test_union_has_one_row_per_pair_with_nulls_where_a_source_is_silent(frame):
     union = candidates.transform(
         DAY,
-        buy_again=scored("buy_again", ("ann", "milk", 1, 2.5)),
-        als=scored("als", ("ann", "tea", 1, 0.5), ("ann", "jam", 2, 0.25)),
-        item_cf=scored("item_cf", ("ann", "jam", 1, 7.0), ("bob", "tea", 1, 8.0)),
-        popular=scored("popular", ("ann", "milk", 1, 0.75)),
+        frame("features/user_item", pairs(("ann", "milk", 1.0))),
+        buy_again=scored(frame, "buy_again", ("ann", "milk", 1, 2.5)),
+        als=scored(frame, "als", ("ann", "tea", 1, 0.5), ("ann", "jam", 2, 0.25)),
+        item_cf=scored(frame, "item_cf", ("ann", "jam", 1, 7.0), ("bob", "tea", 1, 8.0)),
+        popular=scored(frame, "popular", ("ann", "milk", 1, 0.75)),
     )
     rows = {(row.user_key, row.item_id): row.asDict() for row in union.collect()}
     assert set(rows) == {("ann", "milk"), ("ann", "tea"), ("ann", "jam"), ("bob", "tea")}
+    fused = 0.5 * log(300 / 22) + 0.05 * log(300 / 21)  # second of ALS, first of item_cf
     assert rows["ann", "jam"] == {
         "user_key": "ann", "item_id": "jam", "buy_again_rank": None, "buy_again_score": None, "als_rank": 2,
         "als_score": 0.25, "item_cf_rank": 1, "item_cf_score": 7.0, "popular_rank": None, "popular_score": None,
+        "fused_score": pytest.approx(fused),
     }  # fmt: skip
     assert (rows["ann", "milk"]["buy_again_rank"], rows["ann", "milk"]["popular_score"]) == (1, 0.75)
+
+
+def test_union_keeps_all_own_items_and_the_best_new_ones(frame, monkeypatch):
+    monkeypatch.setattr(candidates, "UNION_SIZE", 2)
+    union = candidates.transform(
+        DAY,
+        frame("features/user_item", pairs(("ann", "milk", 1.0), ("ann", "salt", 1.0))),
+        buy_again=scored(frame, "buy_again", ("ann", "milk", 1, 2.5), ("ann", "salt", 2, 0.5)),
+        als=scored(frame, "als", ("ann", "tea", 1, 0.5), ("ann", "jam", 2, 0.25), ("bob", "jam", 1, 0.5)),
+        item_cf=scored(frame, "item_cf", ("ann", "rice", 1, 9.0), ("ann", "jam", 2, 7.0), ("bob", "tea", 1, 1.0)),
+    )
+    # Jam, second of both, stands before tea, the first of ALS; rice, the first of item_cf alone, is cut.
+    named = {user: {row.item_id for row in union.collect() if row.user_key == user} for user in ("ann", "bob")}
+    assert named == {"ann": {"milk", "salt", "jam", "tea"}, "bob": {"jam", "tea"}}
+
+
+def test_equal_candidates_are_cut_in_the_order_of_their_ids(frame, monkeypatch):
+    monkeypatch.setattr(candidates, "UNION_SIZE", 1)
+    for rows in ([("ann", "b", 1, 1.0), ("ann", "a", 1, 1.0)], [("ann", "a", 1, 1.0), ("ann", "b", 1, 1.0)]):
+        union = candidates.transform(DAY, frame("features/user_item", []), als=scored(frame, "als", *rows))
+        assert [row.item_id for row in union.collect()] == ["a"]
