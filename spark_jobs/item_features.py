@@ -12,13 +12,11 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.history import days_until
-from spark_jobs.item_sales import MINUTE, item_sales
+from spark_jobs.history import days_until, gap_deviation, gap_mean
+from spark_jobs.item_sales import item_sales
 from spark_jobs.item_text import TEXT, text_features
 from spark_jobs.job import Job
 from spark_jobs.lake import Lake
-
-MINUTES_PER_DAY = 86_400 / MINUTE
 
 
 def extract(lake: Lake, day: date) -> dict[str, DataFrame]:
@@ -41,17 +39,14 @@ def transform(day: date, history: DataFrame, catalogue: DataFrame, item_context:
 
 def sales_features(day: date) -> list[Column]:
     counts = ("purchases", "buyers", *(f"purchases_{days}" for days in (1, 7, 28, 90)), "buyers_28", "buyers_90")
-    mean = F.try_divide("gap_minutes", "gaps")
-    squares = F.col("gap_minutes_squared").cast("double") - F.col("gap_minutes") * mean
-    spread = F.sqrt(F.greatest(F.try_divide(squares, F.col("gaps") - 1), F.lit(0)))
     return [
         *map(F.col, counts),
         F.try_divide(F.col("purchases_7") / 7, F.col("purchases_28") / 28).alias("trend_7_28"),
         F.try_divide(F.col("purchases_28") / 28, F.col("purchases_90") / 90).alias("trend_28_90"),
         (F.col("repeat_buyers") / F.col("buyers")).alias("repeat_rate"),
         F.try_divide("repeats_90", "purchases_90").alias("repeat_share_90"),
-        (mean / MINUTES_PER_DAY).alias("gap_days"),
-        F.when(F.col("gaps") > 1, spread / MINUTES_PER_DAY).alias("gap_std_days"),
+        gap_mean().alias("gap_days"),
+        gap_deviation().alias("gap_std_days"),
         days_until(day, "last_ts").alias("recency_days"),
         days_until(day, "first_ts").alias("age_days"),
     ]

@@ -5,18 +5,17 @@ that its quantiles need, and the events are shuffled once. All sums are of integ
 changes them.
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.history import count_since, end_of
+from spark_jobs.history import count_since, gap_sums, in_last, minutes_between
 
 WINDOWS = (1, 7, 28, 90)
 REGULAR_PERCENT = 75  # the regular price: so many purchases in a hundred did not cost more
 LOW_PERCENT, HIGH_PERCENT = 10, 90
 REDUCED_PERCENT = 95  # a price below so much of the regular price is a reduced one
-MINUTE = 60
 
 
 def item_sales(day: date, history: DataFrame) -> DataFrame:
@@ -37,9 +36,9 @@ def by_price(day: date, history: DataFrame) -> DataFrame:
     """One row per item and price paid (null: not known), to four decimals."""
     price = F.when(F.col("value") >= 0, F.try_divide("value", "quantity")).try_cast("decimal(18,4)")
     is_last, is_repeat = F.col("is_last"), F.col("previous_ts").isNotNull()
-    minutes = F.floor((F.unix_seconds("event_ts") - F.unix_seconds("previous_ts")) / MINUTE)
     return (
         history.withColumn("price_paid", price)
+        .withColumn("gap", minutes_between("previous_ts", "event_ts"))
         .groupBy("item_id", "price_paid")
         .agg(
             F.count("*").alias("purchases"),
@@ -49,13 +48,11 @@ def by_price(day: date, history: DataFrame) -> DataFrame:
             *(count_since(day, days, is_last).alias(f"buyers_{days}") for days in (28, 90)),
             count_since(day, 90, is_repeat).alias("repeats_90"),
             count_since(day, 90, F.col("price_paid").isNotNull()).alias("priced_90"),
-            F.count("previous_ts").alias("gaps"),
-            F.sum(minutes).alias("gap_minutes"),
-            F.sum((minutes * minutes).cast("decimal(24,0)")).alias("gap_minutes_squared"),
+            *gap_sums("gap"),
             *paid("", F.lit(True)),
-            *paid("_7", between(day, 7, 0)),
-            *paid("_28", between(day, 28, 0)),
-            *paid("_before", between(day, 28 + 90, 28)),
+            *paid("_7", in_last(day, 7)),
+            *paid("_28", in_last(day, 28)),
+            *paid("_before", in_last(day, 28 + 90) & ~in_last(day, 28)),
             F.min("event_ts").alias("first_ts"),
             F.max("event_ts").alias("last_ts"),
         )
@@ -82,10 +79,3 @@ def paid(name: str, condition: Column) -> list[Column]:
     """Money and units of the purchases that meet a condition and have a price."""
     counts = condition & F.col("price_paid").isNotNull()
     return [F.sum(F.when(counts, F.col(what))).alias(f"{what}{name}") for what in ("value", "quantity")]
-
-
-def between(day: date, first: int, last: int) -> Column:
-    """Whether a purchase is at most `first` and more than `last` days old at the end of a date."""
-    return (F.col("event_ts") >= F.lit(end_of(day) - timedelta(days=first))) & (
-        F.col("event_ts") < F.lit(end_of(day) - timedelta(days=last))
-    )

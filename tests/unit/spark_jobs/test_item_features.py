@@ -84,10 +84,11 @@ def test_prices_paid(frame):
 
 
 def test_without_a_price_nothing_is_said_of_it(frame):
-    row = features(frame, [purchase("ann", "tea", "03-20", value=None), purchase("bob", "tea", "03-21", value=0)])["tea"]
-    assert has(row, price=0, price_spread_90=None, price_change_7_90=None, price_to_subcategory=None, regular_price_90=0)
-    row = features(frame, [purchase("ann", "tea", "03-20", value=None)])["tea"]
-    assert has(row, price=None, regular_price_90=None, price_paid_28=None, reduced_share_90=None)
+    given = purchase("bob", "tea", "03-21", value=0)
+    unknown = [purchase("ann", item, "03-20", value=None) for item in ("tea", "jam")]
+    rows = features(frame, [given, *unknown])
+    assert has(rows["tea"], price=0, regular_price_90=0, price_spread_90=None, price_change_7_90=None, price_to_subcategory=None)
+    assert has(rows["jam"], price=None, regular_price_90=None, price_paid_28=None, reduced_share_90=None)
 
 
 def test_place_in_the_hierarchy(tiny):
