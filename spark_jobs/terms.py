@@ -1,8 +1,9 @@
 """What items are made of, as terms, and the items that a user's terms lead to: the sources that need no other user.
 
-The terms of an item are the words of its title and description, the whole title, and its subcategory, category,
-department and brand. A user's profile is the share of each term in what the user bought; rare words count more, by their
-inverse document frequency. An item's score is how much of its terms' appeal it has, over the profile:
+The terms of an item are the words of its title and description, the whole title, its subcategory, category, department
+and brand, and the shop, which all items have in common, so that those without any text are found too. A user's profile
+is the share of each term in what the user bought; rare words count more, by their inverse document frequency. An item's
+score is how much of its terms' appeal it has, over the profile:
 
     score(user, item) = Σ over fields: weight · Σ over its terms: share(term of user's purchases) · appeal(item) / appeal(term)
 
@@ -23,7 +24,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 from spark_jobs.matrix import Matrix
 from spark_jobs.topk import best_by_scores
 
-FIELDS = {"words": 1, "title": 1, "subcategory": 1, "category": 2, "brand": 2, "department": 2}  # with their weights
+FIELDS = {"words": 1, "title": 1, "subcategory": 1, "category": 2, "brand": 2, "department": 2, "shop": 1}  # with their weights
 TEXT = ("title", "description", "department", "category", "subcategory", "brand")
 WORD = re.compile(r"[^\W\d_]{2,}")
 TERMS_PER_USER = 200
@@ -43,8 +44,9 @@ class Terms:
 def item_terms(items: DataFrame) -> Terms:
     """The terms of a frame with the columns of `items` and `appeal`, one row per item, collected to the driver."""
     table = items.select("item_id", *TEXT, "appeal").toArrow().sort_by("item_id")
-    whole = {name: table[name].combine_chunks().dictionary_encode() for name in FIELDS if name != "words"}
-    blocks = [_words(table["title"], table["description"]), *(_values(column) for column in whole.values())]
+    whole = {name: table[name].combine_chunks().dictionary_encode() for name in FIELDS if name in TEXT}
+    words, shop = _words(table["title"], table["description"]), csr_matrix(np.ones((len(table), 1)))
+    blocks = [words, *(_values(column) for column in whole.values()), shop]
     return Terms(
         table["item_id"].to_numpy(),
         csr_matrix(hstack(blocks)),

@@ -32,14 +32,16 @@ def test_terms_of_items(frame):
     found = item_terms(frame("items", rows).selectExpr("*", "if(item_id = 'a', 3, 4) as appeal"))
     assert found.items.tolist() == ["a", "b"]
     assert found.appeal.tolist() == [3, 4]
-    assert [list(FIELDS)[field] for field in found.fields] == ["words"] * 5 + ["title"] * 2 + ["subcategory"]
+    assert [list(FIELDS)[field] for field in found.fields] == ["words"] * 5 + ["title"] * 2 + ["subcategory", "shop"]
     everywhere, rare = 1, log(2) + 1
-    assert found.holds.toarray()[0].tolist() == pytest.approx([everywhere, everywhere, 0, 0, 0, 1, 0, 1])  # red, apple
-    assert found.holds.toarray()[1].tolist() == pytest.approx([everywhere, everywhere, rare, rare, rare, 0, 1, 0])
+    assert found.holds.toarray()[0].tolist() == pytest.approx([everywhere, everywhere, 0, 0, 0, 1, 0, 1, 1])  # red, apple
+    assert found.holds.toarray()[1].tolist() == pytest.approx([everywhere, everywhere, rare, rare, rare, 0, 1, 0, 1])
 
 
-def test_items_without_any_text_have_no_terms(frame):
-    assert item_terms(frame("items", [{"item_id": "a"}]).selectExpr("*", "1 as appeal")).holds.shape == (1, 0)
+def test_items_without_any_text_have_the_shop_in_common(frame):
+    found = item_terms(frame("items", [{"item_id": "a"}, {"item_id": "b"}]).selectExpr("*", "1 as appeal"))
+    assert found.holds.toarray().tolist() == [[1], [1]]
+    assert [list(FIELDS)[field] for field in found.fields] == ["shop"]
 
 
 def test_a_profile_shares_out_the_weight_of_each_field():
@@ -74,9 +76,11 @@ def test_content_follows_the_kinds_that_a_user_buys(frame):
     kinds = {"milk": "dairy", "cheese": "dairy", "tea": "drinks"}
     catalogue = frame("items", [{"item_id": item, "subcategory": kind} for item, kind in kinds.items()])
     rows = [owned("ann", "milk", content.TIME_CONSTANT_DAYS), owned("bob", "cheese"), owned("bob", "tea")]
+    # Of the appeal of dairy, 1 / e + 1, cheese has 1; tea has nothing of it. The shop's is 1 / e + 1 + 1.
     assert scores(content.transform(DAY, frame("features/user_item", rows), catalogue)) == {
-        ("ann", 1): ("cheese", 1 / (1 + 1 / e)),  # of the appeal of dairy, milk has 1 / e; tea has nothing of it
-        ("bob", 1): ("milk", 0.5 * (1 / e) / (1 + 1 / e)),  # dairy is half of what Bob buys
+        ("ann", 1): ("cheese", 1 / (1 / e + 1) + 1 / (1 / e + 2)),
+        ("ann", 2): ("tea", 1 / (1 / e + 2)),
+        ("bob", 1): ("milk", 0.5 * (1 / e) / (1 / e + 1) + (1 / e) / (1 / e + 2)),  # dairy is half of what Bob buys
     }
 
 
@@ -96,7 +100,10 @@ def test_trending_names_what_rises_among_the_users_kinds(frame):
     sold = [{"item_id": item, "purchases_7": week, "purchases_28": 10} for item, week in (("milk", 1), ("cheese", 5), ("tea", 4))]
     rows = [owned("ann", "milk"), owned("bob", "cheese"), owned("bob", "tea")]
     found = trending.transform(DAY, frame("features/user_item", rows), frame("features/item", sold), catalogue)
-    assert scores(found) == {("ann", 1): ("cheese", 1.0)}  # milk falls, and nothing else is left to Bob
+    # The shop sold 10 in the week and 20 in the three before, 1.5 as much a week. Cheese: 5 instead of 1.5 · 5 / 3, and tea: 4
+    # instead of 3, so that their appeal is 5 · (10 / 7.5 - 1) and 4 · (9 / 8 - 1). Milk falls, and nothing is left to Bob.
+    cheese, tea = 5 / 3, 1 / 2
+    assert scores(found) == {("ann", 1): ("cheese", 1 + cheese / (cheese + tea)), ("ann", 2): ("tea", tea / (cheese + tea))}
 
 
 def test_new_items_are_those_first_bought_within_28_days(frame):
@@ -105,9 +112,11 @@ def test_new_items_are_those_first_bought_within_28_days(frame):
     catalogue = frame("items", [{"item_id": item, "subcategory": "dairy" if item == "milk" else "drinks"} for item in ages])
     rows = frame("features/user_item", [owned("ann", "jam"), owned("ann", "milk"), owned("carl", "tea"), owned("dan", "milk")])
     assert scores(new_items.transform(DAY, rows, features, catalogue)) == {
-        ("carl", 1): ("jam", 2 / 3),  # two of the three buyers of new drinks
-        ("carl", 2): ("honey", 1 / 3),
-        ("ann", 1): ("honey", 0.5 * 1 / 3),  # drinks are half of what Ann buys
+        ("carl", 1): ("jam", 2 / 3 + 2 / 3),  # two of the three buyers of new drinks, and of anything new
+        ("carl", 2): ("honey", 1 / 3 + 1 / 3),
+        ("ann", 1): ("honey", 0.5 * 1 / 3 + 1 / 3),  # drinks are half of what Ann buys
+        ("dan", 1): ("jam", 2 / 3),
+        ("dan", 2): ("honey", 1 / 3),
     }
 
 
