@@ -109,5 +109,9 @@ bench-topk: env ## The best items from factors, against Spark's own way and the 
 	$(BIN)/python -m benchmarks.topk
 
 .PHONY: bench-scale
-bench-scale: env ## Time, shuffle and memory of the Spark jobs on 1, 4 and 16 copies of the shop (after `make demo`)
+bench-scale: env ## Time, shuffle and memory of the Spark jobs on 1, 4 and 16 copies of the shop
 	$(BIN)/python -m benchmarks.scale
+
+.PHONY: bench-features
+bench-features: env ## A day's features against the history behind it, and against the window (after `make demo`)
+	$(BIN)/python -m benchmarks.features

@@ -3,12 +3,12 @@
     make bench-scale
     python -m benchmarks.scale --sizes 1,4 --scratch /tmp/scale item_cf candidates
 
-A copy of the shop has users, items, sessions and events of its own, with the same habits and the same words; at ×16 there
-are 23.5 million interactions. Every size runs in a process of its own on two cores, all jobs for one date in one session,
-from the demo's lake (`make demo` first). Memory is that of the whole process tree, the driver's JVM and Python's workers,
-sampled; memory that processes share counts once. Growth is the ratio of the times over the ratio of the rows. The time
-is that of the jobs: without the start of the session, which would flatter it. The smallest shop runs three times: its
-median counts.
+The shop is the whole year 2017, from the package that the demo takes it from. A copy of it has users, items, sessions and
+events of its own, with the same habits and the same words; at ×16 there are 23.5 million interactions. Every size runs in a
+process of its own on two cores, all jobs for one date in one session. Memory is that of the whole process tree, the driver's
+JVM and Python's workers, sampled; memory that processes share counts once. Growth is the ratio of the times over the ratio
+of the rows. The time is that of the jobs: without the start of the session, which would flatter it. The smallest shop runs
+three times: its median counts.
 """
 
 import argparse
@@ -19,14 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Event, Thread
-from urllib.parse import urlparse
 
+import polars as pl
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,12 +37,13 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from cartwheel.contracts import LAKE_SCHEMAS
+from cartwheel.local.config import ensure_config
 from cartwheel.settings import PROJECT_ROOT, get_settings
 
-DAY = date(2017, 11, 30)
+DAY = date(2017, 12, 31)
 CORES = 2
 OF_EACH_COPY = ("user_key", "item_id", "session_id", "event_id")
-SNAPSHOTS = ("items", "users", "item_context", "no_consent")
 console = Console(stderr=True)
 
 
@@ -62,29 +66,52 @@ def copy_of(table: pa.Table, number: int) -> pa.Table:
     return table
 
 
-def copy_shop(source: Path, target: Path, copies: int) -> int:
-    """A lake of so many copies, file by file; the number of interactions in it.
+def write_shop(root: Path) -> None:
+    """The shop itself as a lake: what the warehouse would export, of all dates up to the last."""
+    from cartwheel.demo import shop
 
-    Raises:
-        SystemExit: the demo's lake is not there.
-    """
-    if not (source / f"interactions/date={DAY}/_SUCCESS").exists():
-        raise SystemExit(f"There is no shop to copy: {source}/interactions has no date={DAY}. Run `make demo` first.")
-    days = [folder for folder in sorted(source.glob("interactions/date=*")) if folder.name <= f"date={DAY}"]
+    key = pl.col("user_id").map_elements(lambda user: sha256(user.encode()).hexdigest(), pl.String).alias("user_key")
+    events = shop.interactions().filter(pl.col("date") <= DAY, pl.col("quantity") > 0)  # as the contract asks
+    users = events.select("user_id").unique().sort("user_id").with_columns(key)
+    events = events.join(users, "user_id").with_columns(pl.col("event_ts").str.to_datetime("%+", time_unit="us", time_zone="UTC"))
+    for (day,), rows in events.partition_by("date", as_dict=True).items():
+        write(root, "interactions", day, [lake_table("interactions", rows)])
+    snapshots = {
+        "items": shop.items(),
+        "users": users.join(shop.users(), "user_id", "left", maintain_order="left"),
+        "item_context": shop.item_context().filter(pl.lit(DAY).is_between("starts_on", "ends_on")),
+        "no_consent": users.clear(),
+    }
+    for dataset, rows in snapshots.items():
+        write(root, dataset, DAY, [lake_table(dataset, rows)])
+
+
+def lake_table(dataset: str, rows: pl.DataFrame) -> pa.Table:
+    """Rows in the columns of the lake; those that the shop does not deliver are null."""
+    schema = LAKE_SCHEMAS[dataset]
+    missing = [pl.lit(None).alias(name) for name in schema.names if name not in rows.columns]
+    return rows.with_columns(missing).select(schema.names).to_arrow().cast(schema)
+
+
+def write(root: Path, dataset: str, day: date, tables: Iterable[pa.Table]) -> None:
+    """One partition, a table at a time; `_SUCCESS` comes last."""
+    folder = root / dataset / f"date={day}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetWriter(folder / "part-0.parquet", LAKE_SCHEMAS[dataset], compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+    (folder / "_SUCCESS").touch()
+
+
+def copy_shop(source: Path, target: Path, copies: int) -> int:
+    """A lake of so many copies, file by file; the number of interactions in it."""
     total = 0
-    for folder in [*days, *(source / name / f"date={DAY}" for name in SNAPSHOTS)]:
-        part = target / folder.relative_to(source) / "part-0.parquet"
-        tables = [pq.ParquetFile(file).read() for file in sorted(folder.glob("*.parquet"))]
-        if folder in days:
-            total += copies * sum(table.num_rows for table in tables)
-        if not part.exists():
-            part.parent.mkdir(parents=True)
-            with pq.ParquetWriter(part.with_suffix(".new"), tables[0].schema, compression="zstd") as writer:
-                for number in range(copies):
-                    for table in tables:
-                        writer.write_table(copy_of(table, number))
-            part.with_suffix(".new").replace(part)
-            (part.parent / "_SUCCESS").touch()
+    for folder in sorted(source.glob("*/date=*")):
+        table, dataset = pq.ParquetFile(folder / "part-0.parquet").read(), folder.parent.name
+        total += copies * table.num_rows if dataset == "interactions" else 0
+        if not (target / folder.relative_to(source) / "_SUCCESS").exists():
+            day = date.fromisoformat(folder.name.removeprefix("date="))
+            write(target, dataset, day, (copy_of(table, number) for number in range(copies)))
     return total
 
 
@@ -245,6 +272,7 @@ def show(costs: dict[int, dict[str, Cost]], interactions: dict[int, int]) -> Non
 def main() -> None:
     from spark_jobs.__main__ import JOBS
 
+    ensure_config()  # the settings, which the jobs read; no service runs
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1,4,16", help="numbers of copies, with commas (default: 1,4,16)")
     parser.add_argument("--repetitions", type=int, default=3, help="runs of the smallest size (default: 3)")
@@ -258,12 +286,15 @@ def main() -> None:
         return run_jobs(names)
     sizes = sorted({int(size) for size in arguments.sizes.split(",")})
     scratch = arguments.scratch or Path(tempfile.mkdtemp(prefix="cartwheel-scale-"))
-    source = Path(urlparse(get_settings().lake_uri).path)
     costs, interactions = {}, {}
     try:
+        if not (scratch / "shop/no_consent").exists():  # the last of its datasets
+            console.print("taking the shop from its package")
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # whose gigabyte of tables ends with it
+                pool.submit(write_shop, scratch / "shop").result()
         for size in sizes:
             console.print(f"×{size}: copying the shop")
-            interactions[size] = copy_shop(source, scratch / f"x{size}", size)
+            interactions[size] = copy_shop(scratch / "shop", scratch / f"x{size}", size)
             repetitions = arguments.repetitions if size == min(sizes) else 1
             tell = lambda text, size=size: console.print(f"×{size} {time.strftime('%H:%M:%S')} {text}", highlight=False)  # noqa: E731
             runs = [measure(scratch / f"x{size}", names, arguments.driver_memory, tell) for _ in range(repetitions)]
