@@ -14,6 +14,7 @@ that of the users, whatever the number of items that share a word.
 """
 
 import re
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,14 +59,15 @@ def item_terms(items: DataFrame) -> Terms:
 def _words(*texts: pa.ChunkedArray) -> csr_matrix:
     """Words (items, words), weighted by ln(items / items with the word) + 1."""
     codes: dict[str, int] = {}
-    indices: list[int] = []
+    indices = array("i")
     ends = [0]
     for row in zip(*(text.to_pylist() for text in texts), strict=True):
         found = dict.fromkeys(WORD.findall(" ".join(text for text in row if text).lower()))
         indices.extend(codes.setdefault(word, len(codes)) for word in found)
         ends.append(len(indices))
-    rarity = np.log((len(ends) - 1) / np.bincount(indices, minlength=len(codes))) + 1
-    return csr_matrix((rarity[indices] if indices else [], indices, ends), shape=(len(ends) - 1, len(codes)))
+    held = np.asarray(indices)
+    rarity = np.log((len(ends) - 1) / np.bincount(held, minlength=len(codes))) + 1
+    return csr_matrix((rarity[held], held, ends), shape=(len(ends) - 1, len(codes)))
 
 
 def _values(column: pa.DictionaryArray) -> csr_matrix:
