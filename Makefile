@@ -115,3 +115,7 @@ bench-scale: env ## Time, shuffle and memory of the Spark jobs on 1, 4 and 16 co
 .PHONY: bench-features
 bench-features: env ## A day's features against the history behind it, and against the window (after `make demo`)
 	$(BIN)/python -m benchmarks.features
+
+.PHONY: bench-recall
+bench-recall: env ## Recall of the candidates by source and of their union (after `make demo`; or DATA=FILE, one user a line)
+	$(BIN)/python -m benchmarks.recall $(if $(DATA),--data "$(DATA)",--purchases "$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)")

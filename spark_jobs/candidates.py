@@ -27,7 +27,7 @@ from spark_jobs.lake import Lake
 UNION_SIZE = 200
 FIRST_RANKS = 20  # the first ranks are much alike
 SILENT_RANK = 280  # a silent source counts as if it had named the item this late
-WEIGHTS = {"als": 0.5, "content": 0.3, "trending": 0.2, "svd": 0.1}
+WEIGHTS = {"buy_again": 1.0, "als": 0.5, "content": 0.3, "trending": 0.2, "svd": 0.1}
 OTHER_WEIGHT = 0.05  # of sources that add little to these where all of them speak
 
 
