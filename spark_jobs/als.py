@@ -1,6 +1,6 @@
 """Candidates from matrix factorisation: new items close to what the user buys, in the taste of similar users.
 
-Reads features/user_item of the date; writes candidates/als: the 100 items new to the user with the highest
+Reads features/user_item of the date; writes candidates/als: the 200 items new to the user with the highest
 scores. Implicit-feedback ALS (`implicit_als.py`); the confidence in a pair is 1 + alpha · ln(1 + purchases that
 fade with time).
 
@@ -19,7 +19,7 @@ from spark_jobs.lake import Lake
 from spark_jobs.matrix import user_item_matrix
 from spark_jobs.topk import best_by_factors
 
-SIZE = 100
+SIZE = 200
 SETTINGS = ImplicitALS(factors=64, sweeps=8, alpha=2.0, regularisation=0.005)
 
 
