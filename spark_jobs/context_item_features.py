@@ -90,7 +90,8 @@ def by_item(events: DataFrame, catalogue: DataFrame, days: DataFrame) -> DataFra
     return (
         events.where(F.col("event_type") == "purchase")
         .join(F.broadcast(catalogue.select("item_id")), "item_id", "left_semi")
-        .withColumn("day", F.to_date("event_ts"))
+        .select("item_id", "event_ts", F.to_date("event_ts").alias("day"), "region", "surface", "device")
+        .repartition("item_id")  # all that follows groups by item: the only shuffle of the events, before there are seven of each
         .join(F.broadcast(calendar_days), "day")
         .select("item_id", "day", F.explode(pairs).alias("pair"))
         .where(F.col("pair.value").isNotNull())
