@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlparse
 
+import numpy as np
 import polars as pl
 
 from cartwheel.contracts import CANDIDATE_SOURCES, LAKE_SCHEMAS
@@ -15,6 +17,7 @@ from cartwheel.settings import get_settings
 EXPORTED = ("interactions", "items", "users", "no_consent", "item_context")
 FEATURES = ("item_features", "user_item_features")
 SIZE = 500
+USERS_OF_A_FILE = 5000  # candidates are made for all users; recall is measured on the first so many by the hash of their id
 FILE_DAY = date(2020, 1, 1)  # the files have an order, not dates: a user's last item but one is bought on this day
 # What a file of sequences lacks, by the source that cannot do without it.
 LACKING = {
@@ -83,7 +86,9 @@ def file_task(root: Path, data: Path) -> Task:
     write(root, "no_consent", users.select("user_key").clear())
     write(root, "item_context", steps.select("item_id").clear())
     sources = tuple(source for source in CANDIDATE_SOURCES if source not in LACKING)
-    return Task(root, FILE_DAY, steps.filter(pl.col("back") == 0).select("user_key", "item_id"), sources, 1)
+    last = steps.filter(pl.col("back") == 0).select("user_key", "item_id")
+    by_hash = [sha256(user.encode()).hexdigest() for user in last["user_key"]]
+    return Task(root, FILE_DAY, last[np.argsort(by_hash)[:USERS_OF_A_FILE]], sources, 1)
 
 
 def write(root: Path, dataset: str, rows: pl.DataFrame) -> None:
@@ -116,7 +121,13 @@ def build(task: Task) -> dict[str, int]:
                 module.SIZE = SIZE
             if not (task.root / module.JOB.output / f"date={task.day}" / "_SUCCESS").exists():
                 module.JOB.run(lake, task.day)
-        lists = {source: lake.read(f"candidates/{source}", task.day).where(f"rank <= {depths[source]}") for source in depths}
+        users = spark.createDataFrame(task.bought_after.select("user_key").unique().to_arrow())
+        lists = {
+            source: lake.read(f"candidates/{source}", task.day)
+            .where(f"rank <= {depths[source]}")
+            .join(users, "user_key", "left_semi")
+            for source in depths
+        }
         candidates.UNION_SIZE = SIZE
         union = candidates.transform(task.day, lake.read("features/user_item", task.day), **lists)
         union.select("user_key", "item_id", "fused_score").write.mode("overwrite").parquet(f"{task.root}/union")
@@ -126,6 +137,9 @@ def build(task: Task) -> dict[str, int]:
 
 
 def read(task: Task, dataset: str, columns: Iterable[str]) -> pl.DataFrame:
-    """One partition of the task's lake."""
+    """One partition of the task's lake; of lists only those of the users whose purchases are known."""
     files = sorted((task.root / dataset / f"date={task.day}").glob("*.parquet"))
-    return pl.read_parquet(files, columns=list(columns), hive_partitioning=False)
+    rows = pl.scan_parquet(files, hive_partitioning=False).select(columns)
+    if dataset.startswith("candidates/"):
+        rows = rows.join(task.bought_after.lazy().select("user_key").unique(), on="user_key", how="semi")
+    return rows.collect()
