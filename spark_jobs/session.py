@@ -28,6 +28,7 @@ LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "4",
+    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",  # made fewer again where a shuffle is small
     "spark.default.parallelism": "4",
     # One folder a date: listing them here is quicker than in tasks.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
