@@ -6,8 +6,8 @@ UNION_SIZE stay, by a weighted fusion of the ranks; of the user's own items all 
 
     fused_score = Σ over sources that name the item: weight · ln((SILENT_RANK + FIRST_RANKS) / (rank + FIRST_RANKS))
 
-The fusion is that of reciprocal ranks (Cormack, Clarke, Büttcher, SIGIR 2009) with a flatter slope and with weights: those of a
-logistic regression of what is bought in the 28 days after 2017-10-05 in the demo's shop (`python -m benchmarks.union_weights`).
+The fusion is that of reciprocal ranks (Cormack, Clarke, Büttcher, SIGIR 2009) with a flatter slope and with weights. They lie
+between those that fit one shop best (`python -m benchmarks.union_weights`) and equal ones: see docs/candidates.md.
 Ranks, unlike scores, mean the same in every shop and for every size of it.
 
     python -m spark_jobs.candidates --date 2017-11-30
@@ -27,7 +27,7 @@ from spark_jobs.lake import Lake
 UNION_SIZE = 200
 FIRST_RANKS = 20  # the first ranks are much alike
 SILENT_RANK = 280  # a silent source counts as if it had named the item this late
-WEIGHTS = {"buy_again": 1.0, "als": 0.5, "content": 0.3, "trending": 0.2, "svd": 0.1}
+WEIGHTS = {"buy_again": 1.0, "content": 0.3, "svd": 0.3, "als": 0.25, "user_cf": 0.25, "item_cf": 0.15, "trending": 0.1}
 OTHER_WEIGHT = 0.05  # of sources that add little to these where all of them speak
 
 

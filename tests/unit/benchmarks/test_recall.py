@@ -42,8 +42,8 @@ def test_a_pool_fuses_the_first_ranks_of_its_sources(of, monkeypatch):
     pool = recall.pool_of(lists, {"als": 2, "content": 2}, of)
     assert pool.slopes["als"].max() == pytest.approx(log(300 / 21))
     assert len(pool.user) == 6  # b is the third of its source, which names only two
-    # Ann: a, second of both, stands before d and f. Bob: e and c of ALS weigh more than d of content.
-    assert {k: values.tolist() for k, values in pool.recalls(["als", "content"]).items()} == {1: [1 / 2, 0], 2: [1 / 2, 1]}
+    # Ann: a, second of both, stands before d and f. Bob: d of content weighs more than e and c of ALS.
+    assert {k: values.tolist() for k, values in pool.recalls(["als", "content"]).items()} == {1: [1 / 2, 0], 2: [1 / 2, 0]}
     assert {k: values.tolist() for k, values in pool.recalls(["als"]).items()} == {1: [0, 0], 2: [1 / 2, 1]}
 
 
