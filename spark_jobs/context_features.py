@@ -12,10 +12,10 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.calendar import calendar
 from spark_jobs.history import in_last
 from spark_jobs.job import Job
 from spark_jobs.lake import Lake
+from spark_jobs.shop_calendar import calendar
 
 DAYS_AHEAD = 28
 WINDOW = 90

@@ -18,9 +18,9 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_jobs.calendar import calendar
 from spark_jobs.job import Job
 from spark_jobs.lake import Lake
+from spark_jobs.shop_calendar import calendar
 
 HOURS = 3  # a part of the day: 00-03, 03-06, … 21-24, UTC
 PRIOR = 20

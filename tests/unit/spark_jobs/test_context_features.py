@@ -7,8 +7,8 @@ import pytest
 from spark_jobs_shop import DAY, TINY_SHOP, purchase
 
 from spark_jobs import context_features, context_item_features
-from spark_jobs.calendar import calendar
 from spark_jobs.history import purchase_history
+from spark_jobs.shop_calendar import calendar
 
 
 def test_the_calendar_knows_what_a_day_is_near_to(spark):
