@@ -58,6 +58,16 @@ def exists(dataset: str, day: date) -> bool:
     return bool(list_objects(get_settings().lake_bucket, partition_prefix(dataset, day) + "_SUCCESS"))
 
 
+def is_current(dataset: str, day: date) -> bool:
+    """Whether the partition is complete and has the contract's columns, those of today's version."""
+    if not exists(dataset, day):
+        return False
+    bucket = get_settings().lake_bucket
+    keys = (item["Key"] for item in list_objects(bucket, partition_prefix(dataset, day)))
+    part = next((key for key in keys if key.endswith(".parquet")), None)
+    return part is None or pq.read_schema(io.BytesIO(get_bytes(bucket, part))).names == LAKE_SCHEMAS[dataset].names
+
+
 def complete_dates(dataset: str) -> list[date]:
     """The dates whose partitions are complete, in order."""
     keys = (item["Key"] for item in list_objects(get_settings().lake_bucket, f"{dataset}/date="))

@@ -45,8 +45,9 @@ def cutoffs_for(day: date, window_days: int | None = None) -> Cutoffs:
 
 
 def missing_dates(day: date) -> list[date]:
-    """The cut-offs of `day` that lack a feature or candidate dataset in the lake."""
-    return [cutoff for cutoff in cutoffs_for(day).all if not all(lake.exists(name, cutoff) for name in (*FEATURES, *CANDIDATES))]
+    """The cut-offs of `day` that lack a feature or candidate dataset in the lake, or have one of an earlier version's columns."""
+    needed = (*FEATURES, *CANDIDATES)
+    return [cutoff for cutoff in cutoffs_for(day).all if not all(lake.is_current(name, cutoff) for name in needed)]
 
 
 def build_missing(day: date) -> list[date]:

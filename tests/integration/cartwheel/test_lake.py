@@ -49,3 +49,18 @@ def test_a_column_that_the_contract_did_not_have_yet_is_null():
         "device": [None, None], "item_id": ["milk", "tea"],
     }  # fmt: skip
     assert lake.read("interactions", DAY, columns=["device"]).num_rows == 2
+
+
+def test_what_lacks_a_column_of_the_contract_is_not_current():
+    dataset = "candidates/als"
+    table = LAKE_SCHEMAS[dataset].empty_table()
+    assert not lake.is_current(dataset, DAY)
+    lake.write(dataset, DAY, table)
+    assert lake.is_current(dataset, DAY)
+    buffer = io.BytesIO()
+    pq.write_table(table.drop_columns("score"), buffer)
+    lake.s3_client().put_object(
+        Bucket=get_settings().lake_bucket, Key=lake.partition_prefix(dataset, DAY) + "part-00000.parquet", Body=buffer.getvalue()
+    )
+    assert not lake.is_current(dataset, DAY)
+    lake.delete(dataset, DAY)
