@@ -21,6 +21,7 @@ import pytest
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.settings import PROJECT_ROOT, get_settings
 from cartwheel.spark import submission
+from spark_jobs.lake import SORTED_BY
 
 DAY = date(2017, 3, 31)
 USERS, ITEMS, DAYS = 60, 80, 30
@@ -168,7 +169,7 @@ def table(lake: Path, dataset: str) -> pa.Table:
     """A partition, in the order of its keys."""
     files = sorted((lake / dataset / f"date={DAY}").glob("*.parquet"))
     rows = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
-    keys = [name for name in ("user_key", "item_id", "rank", "category", "subcategory") if name in rows.schema.names]
+    keys = [name for name in SORTED_BY if name in rows.schema.names]
     return rows.sort_by([(key, "ascending") for key in keys])
 
 
