@@ -20,7 +20,8 @@ from spark_jobs.matrix import user_item_matrix
 from spark_jobs.topk import best_by_factors
 
 SIZE = 200
-SETTINGS = ImplicitALS(factors=64, sweeps=8, alpha=2.0, regularisation=0.005)
+FACTORS = 64
+SWEEPS = 8
 
 
 def extract(lake: Lake, day: date) -> dict[str, DataFrame]:
@@ -31,7 +32,7 @@ def transform(day: date, user_items: DataFrame) -> DataFrame:
     """The best new items of each user, from rank 1; the score is the product of the factors."""
     spark = user_items.sparkSession
     matrix = user_item_matrix(user_items.select("user_key", "item_id", F.log1p("decayed_days").alias("weight")))
-    users, items = SETTINGS.fit(spark, matrix.weights)
+    users, items = ImplicitALS.for_matrix(matrix.weights, FACTORS, SWEEPS).fit(spark, matrix.weights)
     return best_by_factors(spark, matrix, users, items, SIZE)
 
 

@@ -8,6 +8,7 @@ items i with p = 1 where the matrix holds a weight w and p = w = 0 elsewhere,
 and a row with n weights is regularised by `reg(n) = regularisation · (n + others / alpha) ** exponent`, where `others` is the
 number of rows of the other side (Rendle, Krichene, Zhang, Koren, "Revisiting the performance of iALS", RecSys 2022: the zeros
 of a row count as well, each with the weight 1 / alpha of an observed one). An exponent of 0 regularises all rows alike.
+What alpha and regularisation should be depends on how sparse the matrix is: `for_matrix` scales them.
 
 Each task keeps its rows' weights; every half sweep broadcasts the factors of the other side and collects this side's. A row's
 solution depends on nothing but its weights and these factors, so any number of blocks and tasks gives the same factors.
@@ -26,6 +27,8 @@ from scipy.sparse import csr_matrix
 
 WEIGHTS_PER_BLOCK = 500_000
 FLOATS_PER_BATCH = 4_000_000  # of the gathered factors: 16 MB
+ZEROS_TO_ONES = 10
+REGULARISATION = 0.007  # of a loss in which an observed pair weighs 1 more than a zero
 
 log = structlog.get_logger()
 
@@ -40,6 +43,13 @@ class ImplicitALS:
     regularisation: float
     exponent: float = 1.0
     seed: int = 20171130
+
+    @classmethod
+    def for_matrix(cls, weights: csr_matrix, factors: int, sweeps: int) -> "ImplicitALS":
+        """Settings that hold for dense and sparse shops: all zeros together weigh ZEROS_TO_ONES times what the ones do."""
+        users, items = weights.shape
+        alpha = users * items / max(1, weights.nnz) / ZEROS_TO_ONES
+        return cls(factors, sweeps, alpha, REGULARISATION * (1 + alpha))
 
     def fit(self, spark: SparkSession, weights: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """Factors of shapes (users, factors) and (items, factors) of a matrix (users, items) of positive weights."""

@@ -53,6 +53,15 @@ def test_a_row_by_hand():
     assert found[0, 0] == pytest.approx(7 * 2 / (4 + 24 + 0.75))
 
 
+@pytest.mark.parametrize("share", [0.01, 0.2])
+def test_settings_follow_the_density(share):
+    weights = csr_matrix(random_matrix(200, 100, share, random_state=1, dtype=np.float32))
+    als = ImplicitALS.for_matrix(weights, factors=8, sweeps=2)
+    zeros_to_ones = 200 * 100 / (als.alpha * weights.nnz)
+    assert zeros_to_ones == pytest.approx(implicit_als.ZEROS_TO_ONES)
+    assert als.regularisation / (1 + als.alpha) == pytest.approx(implicit_als.REGULARISATION)
+
+
 def test_every_sweep_lowers_the_loss(spark):
     weights = made_up(40, 25, seed=4)
     losses = [
