@@ -36,3 +36,18 @@ def _encode(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     place = np.empty(len(ids), np.int32)
     place[order] = np.arange(len(ids), dtype=np.int32)
     return ids[order], place[encoded.indices.to_numpy()]
+
+
+def largest(matrix: csr_matrix, size: int) -> csr_matrix:
+    """The `size` largest entries above zero of each row; equal entries by their column."""
+    kept = matrix.data > 0
+    for start, end in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        if end - start > size:
+            values, columns = matrix.data[start:end], matrix.indices[start:end]
+            threshold = np.partition(values, -size)[-size]
+            ties = np.flatnonzero(values == threshold)
+            spare = size - np.count_nonzero(values > threshold)
+            kept[start:end] &= values >= threshold
+            kept[start + ties[np.argsort(columns[ties])[spare:]]] = False
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return csr_matrix((matrix.data[kept], matrix.indices[kept], before[matrix.indptr]), matrix.shape)

@@ -1,6 +1,8 @@
 """The nearest neighbours of the rows of a sparse matrix: products of blocks of rows in Spark's tasks, always sparse.
 
-A product costs what its entries share, not items × items: twice the shop with twice the users and items is twice the work.
+A product costs what its entries share, not items × items: twice the shop with twice the users and items is twice the work. An
+item that half of the users buy, or a user with everything, would still cost its square: MOST_SHARED bounds it (the interaction
+cut of Schelter, Boden, Markl: Scalable similarity-based neighborhood methods with MapReduce, RecSys 2012).
 """
 
 from collections.abc import Iterator
@@ -10,13 +12,19 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from scipy.sparse import csr_matrix
 
+from spark_jobs.matrix import largest
+
 ROWS_PER_BLOCK = 256
+MOST_SHARED = 2000
 
 
 def nearest(spark: SparkSession, left: csr_matrix, right: csr_matrix, size: int) -> csr_matrix:
-    """For each row of the square product left @ right its `size` largest entries above zero, without the row itself."""
+    """For each row of the square product left @ right its `size` largest entries above zero, without the row itself.
+
+    Of each row of `right`, the MOST_SHARED largest entries count.
+    """
     total = left.shape[0]
-    shared = spark.sparkContext.broadcast((left, right))
+    shared = spark.sparkContext.broadcast((left, largest(right, MOST_SHARED)))
 
     def of_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         left, right = shared.value
@@ -37,18 +45,3 @@ def nearest(spark: SparkSession, left: csr_matrix, right: csr_matrix, size: int)
     found = csr_matrix((table["similarity"].to_numpy(), entries), shape=(total, total))
     found.sort_indices()  # so that every later sum adds in the same order
     return found
-
-
-def largest(matrix: csr_matrix, size: int) -> csr_matrix:
-    """The `size` largest entries above zero of each row; equal entries by their column."""
-    kept = matrix.data > 0
-    for start, end in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
-        if end - start > size:
-            values, columns = matrix.data[start:end], matrix.indices[start:end]
-            threshold = np.partition(values, -size)[-size]
-            ties = np.flatnonzero(values == threshold)
-            spare = size - np.count_nonzero(values > threshold)
-            kept[start:end] &= values >= threshold
-            kept[start + ties[np.argsort(columns[ties])[spare:]]] = False
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return csr_matrix((matrix.data[kept], matrix.indices[kept], before[matrix.indptr]), matrix.shape)

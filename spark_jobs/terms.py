@@ -22,7 +22,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from scipy.sparse import csr_matrix, diags, hstack
 
-from spark_jobs.matrix import Matrix
+from spark_jobs.matrix import Matrix, largest
 from spark_jobs.topk import best_by_scores
 
 FIELDS = {"words": 1, "title": 1, "subcategory": 1, "category": 2, "brand": 2, "department": 2, "shop": 1}  # with their weights
@@ -116,13 +116,3 @@ def appeal_shares(terms: Terms) -> csr_matrix:
     shares.eliminate_zeros()
     shares.data = shares.data / np.repeat(np.asarray(shares.sum(axis=1)).ravel(), np.diff(shares.indptr))
     return largest(shares, ITEMS_PER_TERM)
-
-
-def largest(matrix: csr_matrix, size: int) -> csr_matrix:
-    """The `size` largest entries of each row; of equal ones, those of the first columns."""
-    counts = np.diff(matrix.indptr)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    kept = order[np.arange(len(order)) - matrix.indptr[rows] < size]
-    ends = np.concatenate([[0], np.cumsum(np.minimum(counts, size))])
-    return csr_matrix((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)

@@ -10,7 +10,8 @@ from spark_jobs_shop import DAY, TINY_SHOP
 from spark_jobs import co_purchase, item_cf, neighbours, svd, user_cf
 from spark_jobs.bm25 import K1, bm25
 from spark_jobs.history import purchase_history
-from spark_jobs.neighbours import largest, nearest
+from spark_jobs.matrix import largest
+from spark_jobs.neighbours import nearest
 
 
 def lists(frame) -> dict[str, list[tuple[str, float]]]:
@@ -61,6 +62,13 @@ def test_nearest_are_products_without_the_row_itself(spark, monkeypatch):
     monkeypatch.setattr(neighbours, "ROWS_PER_BLOCK", 2)
     weights = csr_matrix(np.array([[1, 2, 0], [0, 1, 3]], np.float32))
     assert nearest(spark, csr_matrix(weights.T), weights, 1).toarray().tolist() == [[0, 2, 0], [0, 0, 3], [0, 3, 0]]
+
+
+def test_of_a_row_with_everything_the_largest_entries_count(spark, monkeypatch):
+    monkeypatch.setattr(neighbours, "MOST_SHARED", 2)
+    weights = csr_matrix(np.array([[1, 2, 3], [1, 0, 0]], np.float32))  # the first user has every item
+    found = nearest(spark, csr_matrix(weights.T), weights, 3).toarray()
+    assert found.tolist() == [[0, 2, 3], [0, 0, 6], [0, 6, 0]]  # nothing leads to the first item, the user's smallest
 
 
 def test_largest_keeps_the_first_columns_of_equal_entries():

@@ -9,7 +9,7 @@ from spark_jobs_shop import DAY
 
 from spark_jobs import content, new_items, terms, trending
 from spark_jobs.matrix import Matrix
-from spark_jobs.terms import FIELDS, Terms, appeal_shares, item_terms, largest, over_items, profiles
+from spark_jobs.terms import FIELDS, Terms, appeal_shares, item_terms, over_items, profiles
 
 WORDS, CATEGORY = list(FIELDS).index("words"), list(FIELDS).index("category")
 TWO_ITEMS = Terms(
@@ -54,11 +54,6 @@ def test_items_share_the_appeal_of_a_term():
     assert appeal_shares(TWO_ITEMS).toarray().tolist() == [[0.25, 0.75], [0, 1], [1, 0]]
     without = Terms(TWO_ITEMS.items, TWO_ITEMS.holds, TWO_ITEMS.fields, np.array([1.0, 0.0]))
     assert appeal_shares(without).toarray().tolist() == [[1, 0], [0, 0], [1, 0]]
-
-
-def test_largest_entries_of_rows_and_of_equal_ones_the_first():
-    matrix = csr_matrix(np.array([[1.0, 3, 2, 3], [0, 0, 0, 0], [5, 5, 5, 0]]))
-    assert largest(matrix, 2).toarray().tolist() == [[0, 3, 0, 3], [0, 0, 0, 0], [5, 5, 0, 0]]
 
 
 def test_a_matrix_over_other_items():
