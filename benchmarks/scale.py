@@ -148,18 +148,30 @@ class Watch:
     """The processor time and the most memory of a process tree since the last question, sampled all the time."""
 
     def __init__(self, pid: int) -> None:
-        self.process, self.peak, self.cpu, self.ended = psutil.Process(pid), 0, 0.0, Event()
+        self.process, self.peak, self.taken, self.ended = psutil.Process(pid), 0, 0.0, Event()
+        self.seconds: dict[int, float] = {}  # by process, those that have ended as well
         Thread(target=self._sample, daemon=True).start()
 
     def take(self) -> tuple[float, int]:
         """Seconds and bytes."""
-        cpu, self.cpu = self.cpu, processor_time(self.process)
+        self._look()
+        taken, self.taken = self.taken, sum(list(self.seconds.values()))
         peak, self.peak = self.peak, 0
-        return self.cpu - cpu, peak
+        return self.taken - taken, peak
 
     def _sample(self) -> None:
         while not self.ended.wait(0.5):
-            self.peak = max(self.peak, memory(self.process))
+            self._look()
+
+    def _look(self) -> None:
+        """A page of memory that several processes share counts once, in parts."""
+        total = 0
+        for each in tree(self.process):
+            with suppress(psutil.NoSuchProcess):
+                info, times = each.memory_full_info(), each.cpu_times()
+                total += getattr(info, "pss", info.rss)
+                self.seconds[each.pid] = times.user + times.system
+        self.peak = max(self.peak, total)
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
@@ -167,25 +179,6 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
-
-
-def memory(process: psutil.Process) -> int:
-    """Bytes of a process and all it started; a page that several of them share counts once, in parts."""
-    total = 0
-    for each in tree(process):
-        with suppress(psutil.NoSuchProcess):
-            info = each.memory_full_info()
-            total += getattr(info, "pss", info.rss)
-    return total
-
-
-def processor_time(process: psutil.Process) -> float:
-    """Seconds of a process and all it started, those that have ended included."""
-    total = 0.0
-    for each in tree(process):
-        with suppress(psutil.NoSuchProcess):
-            total += sum(each.cpu_times()[:4])  # own and ended children's, user and system
-    return total
 
 
 def measure(lake: Path, names: list[str], driver_memory: str, tell: Callable[[str], None]) -> dict[str, Cost]:
