@@ -98,14 +98,15 @@ def bare_product(users: np.ndarray, items: np.ndarray) -> float:
 def all_users(spark, users: np.ndarray, items: np.ndarray):
     """Spark's own lists from the same factors."""
     import pyarrow as pa
-    from pyspark.ml.recommendation import ALSModel
+    from pyspark.sql import DataFrame
 
     def frame(factors: np.ndarray):
         values = pa.FixedSizeListArray.from_arrays(pa.array(factors.ravel()), FACTORS).cast(pa.list_(pa.float32()))
         return spark.createDataFrame(pa.table({"id": np.arange(len(factors), dtype=np.int32), "features": values}))
 
-    made = spark._jvm.org.apache.spark.ml.recommendation.ALSModel("als", FACTORS, frame(users)._jdf, frame(items)._jdf)
-    return ALSModel(made).recommendForAllUsers(SIZE)
+    model = spark._jvm.org.apache.spark.ml.recommendation.ALSModel("als", FACTORS, frame(users)._jdf, frame(items)._jdf)
+    model = model.setUserCol("user").setItemCol("item").setBlockSize(4096)  # what fitting would have set
+    return DataFrame(model.recommendForAllUsers(SIZE), spark)
 
 
 def check(found, users: np.ndarray, items: np.ndarray, weights: csr_matrix) -> None:
