@@ -12,6 +12,7 @@ Seconds are by the clock and by the processor, without the start of the session;
 import argparse
 import importlib
 import json
+import os
 import shutil
 import statistics
 import tempfile
@@ -23,21 +24,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.scale import processor_time
+from benchmarks.processes import Watch
+from cartwheel.export import SNAPSHOTS
 from cartwheel.settings import get_settings
 
 DAY = date(2017, 11, 30)
 YEAR = 365
 YEARS = (1, 2, 4)
 WINDOWS = (91, 182, 365)
-SNAPSHOTS = ("items", "users", "item_context", "no_consent")
 console = Console(stderr=True)
 
 
@@ -114,29 +114,31 @@ def measure(roots: dict[int, Path], names: list[str], repetitions: int) -> dict[
     """Every case in turns; the first round warms up."""
     from spark_jobs.session import spark_session
 
-    spark, costs = spark_session("bench-features"), defaultdict(list)
+    spark, watch, costs = spark_session("bench-features"), Watch(os.getpid()), defaultdict(list)
     try:
         for number in range(repetitions + 1):
             for case in CASES:
-                cost = build(spark, roots[case.years], case.window, names)
+                cost = build(spark, watch, roots[case.years], case.window, names)
                 console.print(f"round {number} of {repetitions}: {case} {cost}", highlight=False)
                 if number:
                     costs[case].append(cost)
     finally:
+        watch.ended.set()
         spark.stop()
     return costs
 
 
-def build(spark, root: Path, window: int, names: list[str]) -> Cost:
+def build(spark, watch: Watch, root: Path, window: int, names: list[str]) -> Cost:
     """The features of the date, from a cold history."""
     from spark_jobs.lake import Lake
 
     spark.catalog.clearCache()
     lake = Lake(spark, root.as_uri(), get_settings().min_item_purchases, window)
-    cpu, started = processor_time(psutil.Process()), time.monotonic()
+    watch.take()
+    started = time.monotonic()
     for name in names:
         job_named(name).run(lake, DAY)
-    seconds, cpu_seconds = time.monotonic() - started, processor_time(psutil.Process()) - cpu
+    seconds, (cpu_seconds, _) = time.monotonic() - started, watch.take()
     return Cost(seconds, cpu_seconds, lake.history(DAY).count())
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from cartwheel.contracts import CANDIDATE_SOURCES, LAKE_SCHEMAS
+from cartwheel.lake import EXPORTED
 from cartwheel.settings import get_settings
 
-EXPORTED = ("interactions", "items", "users", "no_consent", "item_context")
 FEATURES = ("item_features", "user_item_features")
 SIZE = 500
 USERS_OF_A_FILE = 5000  # candidates are made for all users; recall is measured on the first so many by the hash of their id

@@ -21,22 +21,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Event, Thread
 
 import polars as pl
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.processes import Watch
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.local.config import ensure_config
 from cartwheel.settings import PROJECT_ROOT, get_settings
@@ -142,43 +140,6 @@ def shuffle_bytes(spark) -> int:
     no_quantiles = context._gateway.new_array(context._jvm.double, 0)
     stages = context._jsc.sc().statusStore().stageList(None, False, False, no_quantiles, None)
     return sum(stages.apply(place).shuffleWriteBytes() for place in range(stages.size()))
-
-
-class Watch:
-    """The processor time and the most memory of a process tree since the last question, sampled all the time."""
-
-    def __init__(self, pid: int) -> None:
-        self.process, self.peak, self.taken, self.ended = psutil.Process(pid), 0, 0.0, Event()
-        self.seconds: dict[int, float] = {}  # by process, those that have ended as well
-        Thread(target=self._sample, daemon=True).start()
-
-    def take(self) -> tuple[float, int]:
-        """Seconds and bytes."""
-        self._look()
-        taken, self.taken = self.taken, sum(list(self.seconds.values()))
-        peak, self.peak = self.peak, 0
-        return self.taken - taken, peak
-
-    def _sample(self) -> None:
-        while not self.ended.wait(0.5):
-            self._look()
-
-    def _look(self) -> None:
-        """A page of memory that several processes share counts once, in parts."""
-        total = 0
-        for each in tree(self.process):
-            with suppress(psutil.NoSuchProcess):
-                info, times = each.memory_full_info(), each.cpu_times()
-                total += getattr(info, "pss", info.rss)
-                self.seconds[each.pid] = times.user + times.system
-        self.peak = max(self.peak, total)
-
-
-def tree(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def measure(lake: Path, names: list[str], driver_memory: str, tell: Callable[[str], None]) -> dict[str, Cost]:

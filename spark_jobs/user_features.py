@@ -13,11 +13,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.history import count_since, days_until, exact_sum, gap_deviation, gap_mean, gap_sums, in_last, minutes_between
+from spark_jobs.item_sales import REDUCED_PERCENT
 from spark_jobs.job import Job
 from spark_jobs.lake import Lake
 
 WINDOWS = (1, 7, 28, 90)
-REDUCED_PERCENT = 95  # a price below so much of the item's regular price is a reduced one
 DAYTIMES = {"night": 0, "morning": 6, "afternoon": 12, "evening": 18}  # the hour, UTC, at which each begins; six hours each
 SATURDAY, SUNDAY = 7, 1
 
