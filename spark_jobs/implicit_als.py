@@ -10,25 +10,28 @@ number of rows of the other side (Rendle, Krichene, Zhang, Koren, "Revisiting th
 of a row count as well, each with the weight 1 / alpha of an observed one). An exponent of 0 regularises all rows alike.
 What alpha and regularisation should be depends on how sparse the matrix is: `for_matrix` scales them.
 
-Each task keeps its rows' weights; every half sweep broadcasts the factors of the other side and collects this side's. A row's
-solution depends on nothing but its weights and these factors, so any number of blocks and tasks gives the same factors.
+Spark keeps the weights in blocks of rows; every half sweep broadcasts the factors of the other side and collects this side's. A
+row's solution depends on nothing but its weights and these factors, so any number of blocks and tasks gives the same factors.
 """
 
+import gc
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark import RDD
+from pyspark.sql import SparkSession
+from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-WEIGHTS_PER_BLOCK = 500_000
-FLOATS_PER_BATCH = 4_000_000  # of the gathered factors: 16 MB
+WORK_PER_BLOCK = 600_000  # weights, or so many times `factors` rows
+FLOATS_PER_BATCH = 1_000_000  # of the gathered factors: 4 MB stay in the processor's cache
 ZEROS_TO_ONES = 10
 REGULARISATION = 0.007  # of a loss in which an observed pair weighs 1 more than a zero
+
+Block = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # its first row; weights in each row; their columns; the weights
 
 log = structlog.get_logger()
 
@@ -56,7 +59,7 @@ class ImplicitALS:
         random = np.random.default_rng(self.seed)
         scale = 0.1 / np.sqrt(self.factors)
         users, items = (random.normal(0, scale, (rows, self.factors)).astype(np.float32) for rows in weights.shape)
-        by_user, by_item = blocks_of_rows(spark, weights), blocks_of_rows(spark, csr_matrix(weights.T))
+        by_user, by_item = (blocks_of_rows(spark, matrix, self.factors) for matrix in (weights, csr_matrix(weights.T)))
         started = time.monotonic()
         for sweep in range(1, self.sweeps + 1):
             users = self.solve(by_user, items, len(users))
@@ -68,24 +71,19 @@ class ImplicitALS:
         by_item.unpersist()
         return users, items
 
-    def solve(self, blocks: DataFrame, others: np.ndarray, rows: int) -> np.ndarray:
+    def solve(self, blocks: "RDD[Block]", others: np.ndarray, rows: int) -> np.ndarray:
         """The best factors (rows, factors) of one side, given those of the other."""
         gram = (others.T.astype(np.float64) @ others).astype(np.float32)
-        shared = blocks.sparkSession.sparkContext.broadcast((others, gram))
+        shared = blocks.context.broadcast((others, gram))
 
-        def solve_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            others, gram = shared.value
-            for batch in batches:
-                for block in batch.to_pylist():
-                    counts, columns, weights = (np.frombuffer(block[name], kind) for name, kind in BLOCK_ARRAYS.items())
-                    solved = self.solve_rows(counts, columns, weights, others, gram)
-                    arrays = [pa.array([block["start"]]), pa.array([solved.tobytes()], pa.binary())]
-                    yield pa.RecordBatch.from_arrays(arrays, names=["start", "factors"])
+        def solve_block(block: Block) -> tuple[int, np.ndarray]:
+            gc.freeze()  # Spark's worker collects garbage after every task: half of a short task's time, without this
+            start, counts, columns, weights = block
+            return start, self.solve_rows(counts, columns, weights, *shared.value)
 
         solved = np.zeros((rows, self.factors), np.float32)
-        for block in blocks.mapInArrow(solve_blocks, "start long, factors binary").toArrow().to_pylist():
-            part = np.frombuffer(block["factors"], np.float32).reshape(-1, self.factors)
-            solved[block["start"] : block["start"] + len(part)] = part
+        for start, part in blocks.map(solve_block).collect():
+            solved[start : start + len(part)] = part
         shared.destroy()
         return solved
 
@@ -124,24 +122,27 @@ class ImplicitALS:
         diagonal = np.arange(self.factors)
         reg = self.regularisation * (counts + others / self.alpha) ** self.exponent
         left[:, diagonal, diagonal] += reg.astype(np.float32)[:, None]
-        return np.linalg.solve(left, right[..., None])[..., 0]
+        return np.stack([solved_spd(*row) for row in zip(left, right, strict=True)])
 
 
-BLOCK_ARRAYS = {"counts": np.int64, "columns": np.int32, "weights": np.float32}
-
-
-def blocks_of_rows(spark: SparkSession, weights: csr_matrix) -> DataFrame:
-    """The rows of a sparse matrix, in blocks of about as many weights each, kept by Spark: a row of the frame per block."""
-    ends = np.searchsorted(weights.indptr, np.arange(WEIGHTS_PER_BLOCK, weights.nnz, WEIGHTS_PER_BLOCK))
-    bounds = np.unique([0, *ends, weights.shape[0]])
+def blocks_of_rows(spark: SparkSession, weights: csr_matrix, factors: int) -> "RDD[Block]":
+    """The rows of a sparse matrix, in blocks of about as much work each, kept by Spark."""
+    work = weights.indptr + factors * np.arange(len(weights.indptr))  # up to each row; a solution costs what its weights do
     blocks = []
-    for start, stop in pairwise(bounds):
+    count = max(1, round(work[-1] / WORK_PER_BLOCK))
+    bounds = np.searchsorted(work, np.linspace(0, work[-1], count + 1))
+    for start, stop in pairwise(np.unique(bounds).tolist()):
         part = weights[start:stop]
-        arrays = (np.diff(part.indptr), part.indices, part.data)
-        found = {name: array.astype(kind).tobytes() for (name, kind), array in zip(BLOCK_ARRAYS.items(), arrays, strict=True)}
-        blocks.append({"start": int(start)} | found)
-    schema = pa.schema([("start", pa.int64()), *((name, pa.binary()) for name in BLOCK_ARRAYS)])
-    return spark.createDataFrame(pa.Table.from_pylist(blocks, schema)).persist()
+        blocks.append((start, np.diff(part.indptr), part.indices.astype(np.int32), part.data.astype(np.float32)))
+    # Through a shuffle: Spark sends what was made from a list along with every task, again in every half sweep.
+    tasks = max(1, len(blocks))
+    return spark.sparkContext.parallelize(enumerate(blocks), tasks).partitionBy(tasks).values().persist()
+
+
+def solved_spd(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The solution (n) of a symmetric positive definite system, by Cholesky: half the work of `np.linalg.solve`."""
+    _, solution, failed = lapack.sposv(left.T, right)
+    return np.linalg.solve(left.astype(np.float64), right) if failed else solution  # of numbers too far apart for 32 bits
 
 
 def padded(counts: np.ndarray) -> np.ndarray:

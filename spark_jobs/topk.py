@@ -20,6 +20,7 @@ from spark_jobs.matrix import Matrix
 SCORED = "user_key string, item_id string, rank int, score float"
 USERS_PER_BLOCK = 256
 ITEMS_PER_CHUNK = 2048
+KEPT_PER_UPDATE = 4  # the best are updated when a quarter as many may join them
 SMALLEST_SCORE = np.float32(1e-30)  # a score of zero or less says that nothing is expected
 LAST = np.int64(0x7FFFFFFF)
 
@@ -91,18 +92,18 @@ def _best_products(
     best = np.zeros((len(users), size), np.int64)
     active = np.arange(len(users))  # the rows that may still find something better
     reach = np.linalg.norm(users, axis=1) * np.float32(1.0001)  # above any rounding of the product
-    scores = np.empty((len(users), ITEMS_PER_CHUNK), np.float32)
+    worst = np.full(len(users), SMALLEST_SCORE)
+    scores = np.empty(len(users) * ITEMS_PER_CHUNK, np.float32)
     bought_rows, bought_columns = np.repeat(active, np.diff(bought.indptr)), bought.indices
+    found: list[tuple[np.ndarray, np.ndarray]] = []
     start, step = 0, min(ITEMS_PER_CHUNK, max(256, 4 * size))  # a small first chunk finds where to begin
     while start < len(items):
-        worst = _scores_of(best.min(axis=1)).clip(SMALLEST_SCORE)
-        still = reach[active] * lengths[start] >= worst[active]
-        active = active[still]
+        active = active[reach[active] * lengths[start] >= worst[active]]
         if not len(active):
             break
         stop = min(start + step, len(items))
-        chunk = np.matmul(users[active] if len(active) < len(users) else users, items[start:stop].T,
-                          out=scores.reshape(-1)[: len(active) * (stop - start)].reshape(len(active), stop - start))  # fmt: skip
+        chunk = scores[: len(active) * (stop - start)].reshape(len(active), -1)
+        np.matmul(users[active] if len(active) < len(users) else users, items[start:stop].T, out=chunk)
         here = (bought_columns >= start) & (bought_columns < stop)
         position = np.full(len(users), -1)
         position[active] = np.arange(len(active))
@@ -110,8 +111,14 @@ def _best_products(
         chunk[rows[rows >= 0], bought_columns[here][rows >= 0] - start] = 0
         hits = _places_of((chunk >= worst[active, None]).reshape(-1))
         rows, columns = np.divmod(hits, stop - start)
-        _keep(best, active[rows], _keys(chunk.reshape(-1)[hits], order[start + columns]))
-        start, step = stop, ITEMS_PER_CHUNK
+        found.append((active[rows], _keys(chunk.reshape(-1)[hits], order[start + columns])))
+        if sum(len(rows) for rows, _ in found) > best.size // KEPT_PER_UPDATE:
+            _keep(best, *map(np.concatenate, zip(*found, strict=True)))
+            worst = _scores_of(best.min(axis=1)).clip(SMALLEST_SCORE)
+            found.clear()
+        start, step = stop, min(ITEMS_PER_CHUNK, stop)
+    if found:
+        _keep(best, *map(np.concatenate, zip(*found, strict=True)))
     best.sort(axis=1)
     rows, columns = np.nonzero(best[:, ::-1])
     keys = best[rows, size - 1 - columns]
@@ -137,13 +144,15 @@ def _places_of(mask: np.ndarray) -> np.ndarray:
 
 
 def _keep(best: np.ndarray, rows: np.ndarray, keys: np.ndarray) -> None:
-    """Put keys, whose rows ascend, among the best of their rows."""
-    found, first, counts = np.unique(rows, return_index=True, return_counts=True)
+    """Put keys among the best of their rows."""
+    order = np.argsort(rows, kind="stable")
+    rows, keys = rows[order], keys[order]
+    counts = np.bincount(rows, minlength=len(best))
     size = best.shape[1]
-    pool = np.zeros((len(found), size + counts.max(initial=0)), np.int64)
-    pool[:, :size] = best[found]
-    pool[np.repeat(np.arange(len(found)), counts), size + np.arange(len(rows)) - np.repeat(first, counts)] = keys
-    best[found] = np.partition(pool, -size, axis=1)[:, -size:]
+    pool = np.zeros((len(best), size + counts.max(initial=0)), np.int64)
+    pool[:, :size] = best
+    pool[rows, size + np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]] = keys
+    best[:] = np.partition(pool, -size, axis=1)[:, -size:]
 
 
 def _best_entries(scores: csr_matrix, bought: csr_matrix, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
