@@ -28,7 +28,7 @@ console = Console(stderr=True)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=16_000)
-    parser.add_argument("--items", type=int, default=64_000)
+    parser.add_argument("--items", type=int, default=256_000)
     arguments = parser.parse_args()
     from spark_jobs.matrix import Matrix
     from spark_jobs.session import spark_session

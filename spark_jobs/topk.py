@@ -8,6 +8,7 @@ product of the lengths bounds every score to come, so a user is done when not ev
 (Teflioudi, Gemulla, Mykytiuk: LEMP, SIGMOD 2015). Items are taken in chunks whose scores fit into the processor's cache.
 """
 
+import gc
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -71,6 +72,7 @@ def _by_block(
     total = len(matrix.users)
 
     def recommend(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        gc.freeze()  # Spark's worker collects garbage after every task
         users, items = ids.value
         for start in (start for batch in batches for start in batch["id"].to_pylist()):
             block = slice(start, min(start + USERS_PER_BLOCK, total))
