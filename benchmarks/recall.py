@@ -43,9 +43,9 @@ class Pool:
 
     def recalls(self, sources: list[str]) -> Figures:
         """Each user's recall at every K of what these sources name, ranked by the fused score."""
-        from spark_jobs.candidates import OTHER_WEIGHT, WEIGHTS
+        from spark_jobs.candidates import WEIGHTS
 
-        score = np.sum([WEIGHTS.get(source, OTHER_WEIGHT) * self.slopes[source] for source in sources], axis=0)
+        score = np.sum([WEIGHTS[source] * self.slopes[source] for source in sources], axis=0)
         named = np.flatnonzero(score > 0)
         order = named[np.lexsort((-score[named], self.user[named]))]  # stable: equal scores stand in the order of the items
         user = self.user[order]

@@ -92,7 +92,7 @@ def test_union_has_one_row_per_pair_with_nulls_where_a_source_is_silent(frame):
     )
     rows = {(row.user_key, row.item_id): row.asDict() for row in union.collect()}
     assert set(rows) == {("ann", "milk"), ("ann", "tea"), ("ann", "jam"), ("bob", "tea")}
-    fused = 0.25 * log(300 / 22) + 0.15 * log(300 / 21)  # second of ALS, first of item_cf
+    fused = 0.5 * log(300 / 22) + 0.1 * log(300 / 21)  # second of ALS, first of item_cf
     assert rows["ann", "jam"] == {
         "user_key": "ann", "item_id": "jam", "buy_again_rank": None, "buy_again_score": None, "als_rank": 2,
         "als_score": 0.25, "item_cf_rank": 1, "item_cf_score": 7.0, "popular_rank": None, "popular_score": None,

@@ -1,13 +1,13 @@
-"""The sources that learn from other users: item-item, user-user, truncated SVD and co-purchase."""
+"""The sources that learn from what is bought together, by users and in baskets."""
 
 from math import exp, log, sqrt
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix, random_array
+from scipy.sparse import csr_matrix
 from spark_jobs_shop import DAY, TINY_SHOP
 
-from spark_jobs import co_purchase, item_cf, neighbours, svd, user_cf
+from spark_jobs import co_purchase, item_cf, neighbours
 from spark_jobs.bm25 import K1, bm25
 from spark_jobs.history import purchase_history
 from spark_jobs.matrix import largest
@@ -31,19 +31,17 @@ def two_tastes() -> list[dict]:
     return pairs(*groups, ("ann", "a1", 2.0), ("ann", "a2", 2.0), ("bob", "b1", 2.0), ("bob", "b2", 2.0))
 
 
-@pytest.mark.parametrize("source", [item_cf, user_cf, svd])
-def test_a_taste_is_completed(frame, source):
-    found = lists(source.transform(DAY, frame("features/user_item", two_tastes())))
+def test_a_taste_is_completed(frame):
+    found = lists(item_cf.transform(DAY, frame("features/user_item", two_tastes())))
     assert {item for item, _ in found["ann"][:2]} == {"a3", "a4"}
     assert {item for item, _ in found["bob"][:2]} == {"b3", "b4"}
     assert not {"a1", "a2"} & {item for item, _ in found["ann"]}
 
 
-@pytest.mark.parametrize("source", [item_cf, user_cf, svd])
-def test_the_order_and_the_partitions_of_the_rows_change_nothing(frame, source):
+def test_the_order_and_the_partitions_of_the_rows_change_nothing(frame):
     rows = two_tastes()
     first, second = (
-        sorted(source.transform(DAY, frame("features/user_item", given).repartition(parts)).collect())
+        sorted(item_cf.transform(DAY, frame("features/user_item", given).repartition(parts)).collect())
         for given, parts in ((rows, 1), (rows[::-1], 3))
     )
     assert first
@@ -85,31 +83,6 @@ def test_item_cf_by_hand(frame):
         "u1": [("c", pytest.approx(log(2) * (log(2 / 3) + 1) * 1))],
         "u2": [("b", pytest.approx(log(2) * (log(2 / 3) + 1) * 1))],
     }
-
-
-def test_user_cf_by_hand(frame):
-    rows = frame(
-        "features/user_item", pairs(("u1", "a", 1.0), ("u1", "b", 1.0), ("u2", "a", 1.0), ("u2", "c", 1.0), ("u3", "d", 9.0))
-    )
-    found = lists(user_cf.transform(DAY, rows))
-    # u1 and u2 share a, bought by two of three users; b and c have one buyer each. The damping is the same for all items of
-    # a user, and falls out of the cosine. u3 shares nothing.
-    a, other = log(3 / 3) + 1, log(3 / 2) + 1
-    cosine = a * a / (a * a + other * other)
-    assert found == {"u1": [("c", pytest.approx(cosine * log(2)))], "u2": [("b", pytest.approx(cosine * log(2)))]}
-
-
-def test_right_singular_vectors_are_those_of_the_dense_decomposition():
-    matrix = csr_matrix(random_array((60, 40), density=0.3, rng=np.random.default_rng(1)))
-    found = svd.right_singular_vectors(matrix, 5)
-    _, _, expected = np.linalg.svd(matrix.toarray(), full_matrices=False)
-    assert np.abs(found.T @ expected[:5].T) == pytest.approx(np.eye(5), abs=1e-3)
-
-
-def test_svd_with_all_factors_gives_the_matrix_back():
-    weights = csr_matrix(np.array([[1, 2, 0], [0, 1, 3], [4, 0, 1]], np.float32))
-    users, items = svd.factorise(weights, 3)
-    assert users @ items.T == pytest.approx(weights.toarray(), abs=1e-5)
 
 
 def test_baskets_fade_with_their_age(frame):

@@ -73,16 +73,16 @@ def test_every_sweep_lowers_the_loss(spark):
 def test_blocks_and_batches_change_no_bit(spark, monkeypatch):
     weights = made_up(60, 45, seed=5)
     whole = ALS.fit(spark, weights)
-    monkeypatch.setattr(implicit_als, "WEIGHTS_PER_BLOCK", 37)
+    monkeypatch.setattr(implicit_als, "WORK_PER_BLOCK", 37)
     monkeypatch.setattr(implicit_als, "FLOATS_PER_BATCH", 500)
     parts = ALS.fit(spark, weights)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(whole, parts, strict=True))
 
 
 def test_one_row_with_more_weights_than_a_block(spark, monkeypatch):
-    monkeypatch.setattr(implicit_als, "WEIGHTS_PER_BLOCK", 5)
+    monkeypatch.setattr(implicit_als, "WORK_PER_BLOCK", 5)
     weights = csr_matrix(np.ones((3, 30), np.float32))
-    blocks = implicit_als.blocks_of_rows(spark, weights).collect()
+    blocks = implicit_als.blocks_of_rows(spark, weights, 1).collect()
     assert sorted((start, counts.tolist()) for start, counts, *_ in blocks) == [(0, [30]), (1, [30]), (2, [30])]
 
 
