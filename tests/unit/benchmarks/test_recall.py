@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import recall, recall_lake
 from benchmarks.union_weights import fit
+from spark_jobs import candidates
 from training.metrics import truth
 
 
@@ -38,6 +39,7 @@ def test_own_items_leave_the_lists_and_the_ranks_close_up():
 
 def test_a_pool_fuses_the_first_ranks_of_its_sources(of, monkeypatch):
     monkeypatch.setattr(recall, "KS", (1, 2))
+    monkeypatch.setattr(candidates, "WEIGHTS", {"als": 0.25, "content": 0.3})
     lists = {"als": ranked(("ann", ["d", "a"]), ("bob", ["e", "c"])), "content": ranked(("ann", ["f", "a", "b"]), ("bob", ["d"]))}
     pool = recall.pool_of(lists, {"als": 2, "content": 2}, of)
     assert pool.slopes["als"].max() == pytest.approx(log(300 / 21))
