@@ -1,8 +1,8 @@
 """The nearest neighbours of the rows of a sparse matrix: products of blocks of rows in Spark's tasks, always sparse.
 
-A product costs what its entries share, not items × items: twice the shop with twice the users and items is twice the work. An
-item that half of the users buy, or a user with everything, would still cost its square: MOST_SHARED bounds it (the interaction
-cut of Schelter, Boden, Markl: Scalable similarity-based neighborhood methods with MapReduce, RecSys 2012).
+A product costs what its entries share, not items × items: twice the shop with twice the users and items is twice the work. A user
+with everything would still cost the square of it: MOST_SHARED bounds it (the interaction cut of Schelter, Boden, Markl: Scalable
+similarity-based neighborhood methods with MapReduce, RecSys 2012).
 """
 
 from collections.abc import Iterator
