@@ -70,7 +70,8 @@ test: lint ## Everything: lint, unit, integration, fault and end-to-end tests
 
 .PHONY: bench-quality
 bench-quality: env ## Release 2017-11-30 against December's purchases (after `make demo`)
-	$(BIN)/python -m training.evaluate --release-date 2017-11-30 --purchases "$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)"
+	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
+	$(BIN)/python -m training.evaluate --release-date 2017-11-30 --purchases "$$purchases"
 
 .PHONY: bench-ingest
 bench-ingest: env ## Ingest against a bare COPY of the same rows, and its memory for files of 100 MB and 1 GB
@@ -118,4 +119,9 @@ bench-features: env ## A day's features against the history behind it, and again
 
 .PHONY: bench-recall
 bench-recall: env ## Recall of the candidates by source and of their union (after `make demo`; or DATA=FILE, one user a line)
-	$(BIN)/python -m benchmarks.recall $(if $(DATA),--data "$(DATA)",--purchases "$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)")
+ifdef DATA
+	$(BIN)/python -m benchmarks.recall --data "$(DATA)"
+else
+	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
+	$(BIN)/python -m benchmarks.recall --purchases "$$purchases"
+endif
