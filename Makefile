@@ -111,7 +111,7 @@ bench-topk: env ## The best items from factors, against Spark's own way and the 
 
 .PHONY: bench-scale
 bench-scale: env ## Time, shuffle and memory of the Spark jobs on 1, 4 and 16 copies of the shop
-	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.scale --driver-memory 5g
 
 .PHONY: bench-features
 bench-features: env ## A day's features against the history behind it, and against the window (after `make demo`)

@@ -84,7 +84,7 @@ def scored(frame, source: str, *rows: tuple):
 def test_union_has_one_row_per_pair_with_nulls_where_a_source_is_silent(frame):
     union = candidates.transform(
         DAY,
-        frame("features/user_item", pairs(("ann", "milk", 1.0))),
+        frame("features/user_item", pairs(("ann", "milk", 1.0), ("ann", "salt", 1.0))),  # no source names salt
         buy_again=scored(frame, "buy_again", ("ann", "milk", 1, 2.5)),
         als=scored(frame, "als", ("ann", "tea", 1, 0.5), ("ann", "jam", 2, 0.25)),
         item_cf=scored(frame, "item_cf", ("ann", "jam", 1, 7.0), ("bob", "tea", 1, 8.0)),

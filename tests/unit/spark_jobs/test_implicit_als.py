@@ -86,6 +86,11 @@ def test_one_row_with_more_weights_than_a_block(spark, monkeypatch):
     assert sorted((start, counts.tolist()) for start, counts, *_ in blocks) == [(0, [30]), (1, [30]), (2, [30])]
 
 
+def test_a_system_that_cholesky_refuses_is_solved_all_the_same():
+    indefinite = np.array([[1, 2], [2, 1]], np.float32)
+    assert implicit_als.solved_spd(indefinite, np.array([3, 3], np.float32)) == pytest.approx([1, 1])
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=50))
 def test_padding_adds_at_most_a_quarter(counts):
