@@ -32,64 +32,90 @@ SECONDS_PER_DAY = 86_400
 
 
 class Block(nn.Module):
-    """Causal self-attention whose heads forget at rates they learn, in log days."""
+    """Causal self-attention: a head weighs by content, by how many places ago, and where times are known forgets in log days."""
 
-    def __init__(self, width: int, heads: int, dropout: float):
+    def __init__(self, width: int, heads: int, length: int, dropout: float):
         super().__init__()
         self.heads = heads
         self.before_attention, self.before_mixing = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.look, self.take, self.join = nn.Linear(width, 2 * width), nn.Linear(width, width), nn.Linear(width, width)
-        self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.look, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mix = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width))
+        self.near = nn.Parameter(torch.zeros(heads, length))
         self.forget = nn.Parameter(torch.linspace(-3.0, 0.5, heads))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, log_days_between: Tensor, visible: Tensor) -> Tensor:
-        batch, length, width = x.shape
-        shape = (batch, length, -1, self.heads, width // self.heads)
-        query, key = self.look(self.before_attention(x)).view(shape).permute(2, 0, 3, 1, 4)
-        value = self.take(x).view(shape).permute(2, 0, 3, 1, 4)[0]  # not normalised: how long a vector is counts
-        faded = -F.softplus(self.forget)[:, None, None] * log_days_between[:, None]
-        mask = faded.masked_fill(~visible[:, None], float("-inf"))
+    def forward(self, x: Tensor, places: Tensor, visible: Tensor, log_days: Tensor | None) -> Tensor:
+        """x [users, length, width]; places between [length, length]; visible and log_days between [users, length, length]."""
+        users, length, width = x.shape
+        parts = self.look(self.before_attention(x)).view(users, length, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        weight = self.near[:, places]
+        if log_days is not None:
+            weight = weight - F.softplus(self.forget)[:, None, None] * log_days[:, None]
+        mask = torch.where(visible[:, None], weight, float("-inf")).to(query.dtype)
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = x + self.dropout(self.join(seen.transpose(1, 2).reshape(batch, length, width)))
+        x = x + self.dropout(self.join(seen.transpose(1, 2).reshape(users, length, width)))
         return x + self.dropout(self.mix(self.before_mixing(x)))
 
 
 class Encoder(nn.Module):
-    """Purchases in, a state per purchase out; an item's logit is its vector times the state, plus its bias."""
+    """Items in, a state per item out; how likely an item comes next is the cosine of its vector with the state.
 
+    An item's vector is the sum of the vectors of what it is made of: itself and, where known, its groups and brand. Vectors
+    and states have length √width, so that only directions count and frequent items cannot win by long vectors; the cosines
+    are divided by a temperature (softmax on a sphere: Wang et al., "NormFace", 2017) and added to a bias per item.
+    """
+
+    TEMPERATURE = 0.07
     GAPS = 10
 
-    def __init__(self, sizes: list[int], width: int, layers: int, heads: int, dropout: float):
+    def __init__(self, sizes: list[int], width: int, layers: int, heads: int, dropout: float, length: int):
         super().__init__()
         self.parts = nn.ModuleList(nn.Embedding.from_pretrained(torch.randn(size, width) * 0.05, freeze=False) for size in sizes)
         self.gap = nn.Embedding(self.GAPS, width)
         nn.init.normal_(self.gap.weight, std=0.05)
         self.bias = nn.Embedding(sizes[0], 1)
         nn.init.zeros_(self.bias.weight)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
-        self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.enter, self.leave = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(Block(width, heads, length, dropout) for _ in range(layers))
+        self.length, self.dropout = length, nn.Dropout(dropout)
+        self.scale = 1 / (width * self.TEMPERATURE)
 
-    def vectors(self, codes: Tensor) -> Tensor:
-        """Item vectors [..., width] from codes [..., 4]."""
+    def _sum(self, codes: Tensor) -> Tensor:
         return torch.stack([part(codes[..., kind]) for kind, part in enumerate(self.parts)]).sum(0)
 
-    def forward(self, codes: Tensor, days: Tensor) -> Tensor:
-        """States [users, length, width] from item codes [users, length, 4] and event times in days, oldest first."""
-        length = days.shape[1]
-        gaps = torch.log2(1 + 2 * torch.diff(days, dim=1, prepend=days[:, :1]).clamp(min=0)).long().clamp(max=self.GAPS - 1)
-        x = self.dropout(self.vectors(codes) + self.gap(gaps))
-        between = torch.log1p((days[:, :, None] - days[:, None, :]).clamp(min=0))
-        past = torch.ones(length, length, dtype=torch.bool, device=days.device).tril()
-        itself = torch.eye(length, dtype=torch.bool, device=days.device)  # so that padding attends to something
-        visible = past & (codes[:, None, :, 0] > 0) | itself
+    def vectors(self, codes: Tensor) -> Tensor:
+        """Item vectors [..., width] from codes [..., kinds]."""
+        return _on_sphere(self._sum(codes))
+
+    def forward(self, codes: Tensor, days: Tensor | None = None) -> Tensor:
+        """States [users, length, width] from item codes [users, length, kinds], oldest first, with 0 as padding.
+
+        `days` [users, length] are the times of the events, if they are known.
+        """
+        length = codes.shape[1]
+        x = self.enter(self._sum(codes))
+        log_days = None
+        if days is not None:
+            gaps = torch.log2(1 + 2 * torch.diff(days, dim=1, prepend=days[:, :1]).clamp(min=0)).long().clamp(max=self.GAPS - 1)
+            x = x + self.gap(gaps)
+            log_days = torch.log1p((days[:, :, None] - days[:, None, :]).clamp(min=0))
+        x = self.dropout(x)
+        order = torch.arange(length, device=codes.device)
+        between = order[:, None] - order
+        visible = (between >= 0) & (codes[:, None, :, 0] > 0) | (between == 0)  # itself: padding attends to something
+        places = between.clamp(min=0)
         for block in self.blocks:
-            x = block(x, between, visible)
-        return self.norm(x)
+            x = block(x, places, visible, log_days)
+        return _on_sphere(self.leave(x))
 
     def logits(self, states: Tensor, codes: Tensor) -> Tensor:
-        """How likely each item [items, 4] is bought next, per state [n, width]: logits [n, items]."""
-        return states @ self.vectors(codes).T + self.bias(codes[:, 0])[:, 0]
+        """How likely each item [items, kinds] comes next, per state [n, width]: logits [n, items]."""
+        return self.scale * states @ self.vectors(codes).T + self.bias(codes[:, 0])[:, 0]
+
+
+def _on_sphere(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors.float(), dim=-1) * vectors.shape[-1] ** 0.5
 
 
 # The scorer
@@ -260,7 +286,7 @@ class Ranker(PythonModel):
     def build_encoder(self) -> None:
         """A fresh encoder for `config`."""
         sizes = [len(self.config["vocabulary"][kind]) + 2 for kind in KINDS]
-        self.encoder = Encoder(sizes, **self.config["encoder"]).to(self.device)
+        self.encoder = Encoder(sizes, length=self.config["length"], **self.config["encoder"]).to(self.device)
 
     def build_scorer(self) -> None:
         """A fresh scorer for `config`."""
