@@ -118,12 +118,14 @@ def _of_catalogue(item: pl.DataFrame, minimum: int) -> Iterator[str]:
 
 
 def _of_window(events: pl.DataFrame, sequences: pl.DataFrame, cutoff: date, days: int) -> Iterator[str]:
-    """Events that are not of the label window, or no purchases in it."""
+    """Events after the label window, or no purchases in it.
+
+    Files may bring events of earlier days, and the last day may end half a day later where the shop is.
+    """
     window = f"label window {cutoff + timedelta(days=1)} to {cutoff + timedelta(days=days)}"
-    begins, ends = _end_of(cutoff), _end_of(cutoff + timedelta(days=days))
-    outside = events.filter(~pl.col("event_ts").is_between(begins, ends, closed="left"))
-    if len(outside):
-        yield f"interactions: {len(outside)} events lie outside the {window}, first at {outside['event_ts'].min()}"
+    late = events.filter(pl.col("event_ts") >= _end_of(cutoff + timedelta(days=days + 1)))
+    if len(late):
+        yield f"interactions: {len(late)} events lie after the {window}, the last at {late['event_ts'].max()}"
     bought = events.filter(pl.col("event_type") == "purchase").join(sequences, on="user_key", how="semi")
     if bought.is_empty():
         yield (

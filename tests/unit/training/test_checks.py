@@ -110,14 +110,16 @@ def test_purchases_after_the_cut_off(tables, events):
         check(tables, events)
 
 
-def test_events_outside_the_label_window(tables, events):
-    early = events.head(2).with_columns(pl.col("event_ts") - timedelta(days=7))
-    late = events.tail(1).with_columns(pl.col("event_ts") + timedelta(days=22))
-    check(tables, pl.concat([events, events.tail(1).with_columns(pl.col("event_ts") + timedelta(days=21))]))
+def test_events_after_the_label_window(tables, events):
+    def moved(days: int) -> pl.DataFrame:
+        return pl.concat([events.tail(-2), events.head(2).with_columns(pl.col("event_ts") + timedelta(days=days))])
+
+    check(tables, moved(-20))  # a late delivery
+    check(tables, moved(22))  # the evening of the last day, where the shop is
     with pytest.raises(
-        BadTrainingDataError, match="3 events lie outside the label window 1999-06-02 to 1999-06-29, first at 1999-06-01"
+        BadTrainingDataError, match="2 events lie after the label window 1999-06-02 to 1999-06-29, the last at 1999-07-01"
     ):
-        check(tables, pl.concat([events, early, late]))
+        check(tables, moved(23))
 
 
 @pytest.mark.parametrize("change", [{"event_type": pl.lit("view")}, {"user_key": pl.lit("somebody else")}])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 import training_shop
 
-sys.path.append({os.path.dirname(__file__)!r})
+sys.path.append({str(Path(__file__).parent)!r})
 from test_processes import train
 from training import device
 from training.train import fit as fit_ranker

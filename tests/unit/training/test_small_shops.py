@@ -51,7 +51,7 @@ def test_a_shop_without_purchases_in_its_label_window_says_so():
 
 def test_a_shop_whose_purchases_are_no_candidates_says_so():
     events = training_shop.labels(CUTOFF).with_columns(item_id=pl.lit("new in the shop"))
-    with pytest.raises(BadTrainingDataError, match="none of the .* examples was bought"):
+    with pytest.raises(BadTrainingDataError, match=r"none of the .* examples was bought"):
         trained(training_shop.tables(CUTOFF), events)
 
 
