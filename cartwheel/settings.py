@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
     train_every_days: int = Field(7, description="Age of the champion, in days, at which `train_ranker` trains again.")
     label_window_days: int = Field(28, description="Length of the windows that training labels come from.")
+    training_dir: Path = Field(LOCAL_DIR / "training", description="Checkpoints of a training until its model is logged.")
     list_size: int = Field(50, description="Items per list of a release.")
     releases_kept: int = Field(3, description="Releases that stay loaded in both stores.")
     raw_retention_days: int | None = Field(None, ge=1, description="Age at which raw events are dropped; empty: never.")

@@ -6,24 +6,25 @@ at every later cut-off: its weights stay, the histories grow.
 """
 
 import math
-import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import structlog
 import torch
-from torch import nn
 
+from training import loop
 from training.model import KINDS, Encoder, Ranker, histories, item_codes
 
 log = structlog.get_logger()
 
-EPOCHS = 2
+SCHEDULE = loop.Schedule(epochs=2, learning_rate=5e-3, weight_decay=0.01, clip=1.0)
 USERS_PER_STEP = 24
 VISITS_PER_USER = 8  # positions per user and epoch that the loss looks at
 TARGETS = 16  # purchases drawn per position
 REPEAT_WEIGHT = 0.3  # of a target that the user had bought before: the features know those better
-LEARNING_RATE = 5e-3
 MAX_HISTORY = 512  # what the lake keeps
 
 
@@ -35,10 +36,20 @@ def vocabulary(sequences: pl.DataFrame, items: pl.DataFrame, minimum: int) -> di
     return {"item_id": seen.filter(pl.col("count") >= minimum)["item_id"].sort().to_list()} | known
 
 
-def train_encoder(ranker: Ranker, sequences: pl.DataFrame, items: pl.DataFrame, seed: int, epochs: int | None = None) -> float:
-    """Train `ranker.encoder` on histories (features/sequences of the earliest cut-off); returns the last epoch's loss."""
+def train_encoder(
+    ranker: Ranker,
+    sequences: pl.DataFrame,
+    items: pl.DataFrame,
+    seed: int,
+    epochs: int | None = None,
+    checkpoint: Path | None = None,
+) -> loop.History:
+    """Train `ranker.encoder` on histories (features/sequences of the earliest cut-off).
+
+    A shop where no visit has another one within the label window teaches it nothing: it stays as it began, with each
+    item's popularity, and the history is empty.
+    """
     torch.manual_seed(seed)
-    epochs = epochs or EPOCHS
     device, config = ranker.device, ranker.config
     ranker.build_encoder()
     encoder = ranker.encoder
@@ -51,34 +62,24 @@ def train_encoder(ranker: Ranker, sequences: pl.DataFrame, items: pl.DataFrame, 
         config["vocabulary"],
     ).to(device)
     users = torch.nonzero(ends.any(1))[:, 0].cpu()
-    steps = epochs * math.ceil(len(users) / USERS_PER_STEP)
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2), pct_start=0.1)
-    generator = torch.Generator().manual_seed(seed)  # draws on the CPU, so that a GPU sees the same examples
-    started, step, mean = time.monotonic(), 0, float("nan")
-    for epoch in range(epochs):
-        encoder.train()
-        order, total = users[torch.randperm(len(users), generator=generator)], 0.0
-        for batch in order.split(USERS_PER_STEP):
-            loss = _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, config["length"], generator)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            step, total = step + 1, total + loss.item() * len(batch)
-        mean, rate = total / len(users), step / (time.monotonic() - started)
-        left = round((steps - step) / rate)
-        log.info(
-            "encoder",
-            epoch=f"{epoch + 1}/{epochs}",
-            step=f"{step}/{steps}",
-            loss=round(mean, 4),
-            steps_per_s=round(rate, 1),
-            left_s=left,
-        )
-    encoder.eval()
-    return mean
+    if len(users) == 0:
+        log.warning("the encoder stays as it began", reason=f"no visit has another within {config['label_window_days']} days")
+        encoder.eval()
+        return loop.History()
+
+    def batches(epoch: int) -> Iterator[tuple[torch.Tensor, torch.Generator]]:
+        generator = loop.generator(seed, epoch)  # draws on the CPU, so that a GPU sees the same examples
+        for batch in users[torch.randperm(len(users), generator=generator)].split(USERS_PER_STEP):
+            yield batch, generator
+
+    def loss(batch: tuple[torch.Tensor, torch.Generator]) -> tuple[torch.Tensor, int]:
+        drawn, generator = batch
+        value = _loss(encoder, drawn, codes, days, horizon, first, ends, catalogue, config["length"], generator)
+        return value, len(drawn)
+
+    schedule = replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs)
+    steps, data = math.ceil(len(users) / USERS_PER_STEP), (codes, days, horizon, first, ends)
+    return loop.fit("encoder", encoder, batches, loss, steps, schedule, seed, checkpoint, data)
 
 
 def start_from_popularity(encoder: Encoder, bought: torch.Tensor) -> None:

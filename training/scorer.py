@@ -1,8 +1,9 @@
 """Stage 2: train the scorer on candidates of past cut-offs, labelled by what was bought in the weeks after."""
 
 import math
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,13 +11,13 @@ import structlog
 import torch
 import torch.nn.functional as F
 
+from training import loop
 from training.model import Ranker, Rows, Scorer
 
 log = structlog.get_logger()
 
-EPOCHS = 4
+SCHEDULE = loop.Schedule(epochs=4, learning_rate=2e-3, weight_decay=0.02, average=0.99)
 ROWS_PER_STEP = 2048
-LEARNING_RATE = 2e-3
 NEGATIVES_KEPT = 0.3  # the rest is left out; those kept weigh accordingly more, so that scores stay probabilities
 TRANSFORM_SAMPLE = 50_000
 OBJECTIVES = ("purchase", "click")
@@ -68,11 +69,12 @@ def joined(parts: list[Examples]) -> Examples:
     )
 
 
-def train_scorer(ranker: Ranker, data: Examples, seed: int, epochs: int | None = None) -> float:
-    """Train `ranker.scorer` by weighted binary cross-entropy; returns the last epoch's loss. Averages the last weights."""
+def train_scorer(
+    ranker: Ranker, data: Examples, seed: int, epochs: int | None = None, checkpoint: Path | None = None
+) -> loop.History:
+    """Train `ranker.scorer` by weighted binary cross-entropy; the result is an average of the last weights."""
     torch.manual_seed(seed)
-    epochs = epochs or EPOCHS
-    device, generator = ranker.device, torch.Generator().manual_seed(seed)
+    device = ranker.device
     sample = data.features[np.random.default_rng(seed).permutation(len(data.features))[:TRANSFORM_SAMPLE]]
     ranker.config["missing"] = len(Scorer.missing_patterns(sample))
     ranker.build_scorer()
@@ -81,35 +83,17 @@ def train_scorer(ranker: Ranker, data: Examples, seed: int, epochs: int | None =
     scorer.to(device)
     inputs = torch.cat([scorer.transform(part.to(device)) for part in torch.from_numpy(data.features).split(65_536)])
     label, weight = torch.from_numpy(data.labels).to(device), torch.from_numpy(data.weights).to(device)
-    steps = epochs * math.ceil(len(inputs) / ROWS_PER_STEP)
-    optimizer = torch.optim.AdamW(scorer.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2), pct_start=0.1)
-    average = torch.optim.swa_utils.AveragedModel(scorer, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     log.info("scorer", rows=len(inputs), positives=int(label[:, 0].sum()), inputs=inputs.shape[1], objectives=label.shape[1])
-    started, step, mean = time.monotonic(), 0, float("nan")
-    for epoch in range(epochs):
-        scorer.train()
-        total = 0.0
-        for batch in torch.randperm(len(inputs), generator=generator).to(device).split(ROWS_PER_STEP):
-            logits = scorer(inputs[batch], data.state[batch], data.vector[batch])
-            losses = F.binary_cross_entropy_with_logits(logits, label[batch], reduction="none").mean(1)
-            loss = (losses * weight[batch]).sum() / weight[batch].sum()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(scorer)
-            step, total = step + 1, total + loss.item() * len(batch)
-        mean, rate = total / len(inputs), step / (time.monotonic() - started)
-        left = round((steps - step) / rate)
-        log.info(
-            "scorer",
-            epoch=f"{epoch + 1}/{epochs}",
-            step=f"{step}/{steps}",
-            loss=round(mean, 5),
-            steps_per_s=round(rate, 1),
-            left_s=left,
-        )
-    scorer.load_state_dict(average.module.state_dict())
-    scorer.eval()
-    return mean
+
+    def batches(epoch: int) -> Iterator[torch.Tensor]:
+        order = torch.randperm(len(inputs), generator=loop.generator(seed, epoch))
+        yield from order.to(device).split(ROWS_PER_STEP)
+
+    def loss(batch: torch.Tensor) -> tuple[torch.Tensor, int]:
+        logits = scorer(inputs[batch], data.state[batch], data.vector[batch])
+        losses = F.binary_cross_entropy_with_logits(logits, label[batch], reduction="none").mean(1)
+        return (losses * weight[batch]).sum() / weight[batch].sum(), len(batch)
+
+    schedule = replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs)
+    steps, parts = math.ceil(len(inputs) / ROWS_PER_STEP), (inputs, data.state, data.vector, label, weight)
+    return loop.fit("scorer", scorer, batches, loss, steps, schedule, seed, checkpoint, parts)

@@ -10,6 +10,7 @@ model) and, with --register, a new version of the model `ranker`; whether it ser
 
 import argparse
 import os
+import shutil
 import tempfile
 import time
 from datetime import date
@@ -23,9 +24,10 @@ import torch
 from cartwheel import champion as champions
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import get_settings
-from training import data, registry, scorer
+from training import checks, data, device, registry, scorer
 from training.cutoffs import cutoffs_for
 from training.encoder import train_encoder, vocabulary
+from training.loop import History
 from training.model import Ranker
 
 log = structlog.get_logger()
@@ -44,13 +46,21 @@ def fit(
     seed: int = SEED,
     window_days: int = 28,
     min_item_purchases: int = 5,
+    checkpoints: Path | None = None,
     **epochs: int,
 ) -> tuple[Ranker, dict[str, float]]:
     """Train both stages on cut-offs, oldest first: their tables (`data.load`) and the events of their label windows.
 
-    `epochs` may hold `encoder_epochs` and `scorer_epochs`. Returns the ranker and its losses and times.
+    `epochs` may hold `encoder_epochs` and `scorer_epochs`; both stages keep their state in the folder `checkpoints`.
+    Returns the ranker and its losses and times.
+
+    Raises:
+        training.checks.BadTrainingDataError: the data holds what must not be learnt from.
+        training.loop.DivergedError: a loss became NaN or infinite.
     """
     started = time.monotonic()
+    for cutoff in sorted(tables):
+        checks.check_cutoff(cutoff, tables[cutoff], events[cutoff], window_days, min_item_purchases)
     first = tables[min(tables)]
     ranker = Ranker()
     ranker.config = {
@@ -64,42 +74,65 @@ def fit(
         "objectives": scorer.objectives(pl.concat(events.values())),
         "seed": seed,
     }
-    encoder_args = {"epochs": epochs["encoder_epochs"]} if "encoder_epochs" in epochs else {}
-    scorer_args = {"epochs": epochs["scorer_epochs"]} if "scorer_epochs" in epochs else {}
-    figures = {"encoder_loss": train_encoder(ranker, first["sequences"], first["items"], seed, **encoder_args)}
-    figures["encoder_seconds"] = time.monotonic() - started
+    stage = None if checkpoints is None else checkpoints / "encoder.pt"
+    history = train_encoder(ranker, first["sequences"], first["items"], seed, epochs.get("encoder_epochs"), stage)
+    figures = shown("encoder", history)
     parts = []
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
         label = scorer.labels(rows.pairs, events[cutoff], ranker.config["objectives"])
         parts.append(scorer.examples(rows, label, seed))
         log.info("examples", cutoff=str(cutoff), rows=len(label), kept=len(parts[-1].labels), positives=int(label[:, 0].sum()))
-    figures["examples"] = float(sum(len(part.labels) for part in parts))
-    figures["scorer_loss"] = scorer.train_scorer(ranker, scorer.joined(parts), seed, **scorer_args)
+    examples = scorer.joined(parts)
+    checks.check_examples(examples.labels, examples.weights)
+    stage = None if checkpoints is None else checkpoints / "scorer.pt"
+    history = scorer.train_scorer(ranker, examples, seed, epochs.get("scorer_epochs"), stage)
+    figures |= shown("scorer", history) | {"examples": float(len(examples.labels))}
     figures["training_seconds"] = time.monotonic() - started
     return ranker, figures
 
 
+def shown(stage: str, history: History) -> dict[str, float]:
+    """The figures of a stage, by name: losses per epoch and the last of them, time, and how well it was fed."""
+    losses = {f"{stage}_loss_epoch_{epoch}": loss for epoch, loss in enumerate(history.losses, 1)}
+    last = {f"{stage}_loss": loss for loss in history.losses[-1:]}
+    return {
+        **losses,
+        **last,
+        f"{stage}_seconds": history.seconds,
+        f"{stage}_data_share": history.data_share,
+        f"{stage}_examples_per_second": history.examples_per_second,
+    }
+
+
 def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
-    """Train for `day`; returns the registered version (None without `register`).
+    """Train for `day`; returns the registered version (None without `register`, and in all processes but the first).
+
+    A run that was killed left its checkpoints in `settings.training_dir`; this one goes on from them.
 
     Raises:
         cartwheel.lake.MissingPartitionError: a cut-off is not in the lake (`python -m training.cutoffs` builds it).
+        training.checks.BadTrainingDataError, training.loop.DivergedError: see `fit`.
     """
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    device.set_up()
     # Half the cores: on a busy machine, threads on all of them wait for one another and are ten times slower.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings, cutoffs = get_settings(), cutoffs_for(day)
     log.info("training", date=str(day), cutoffs=[str(c) for c in cutoffs.training], gate=str(cutoffs.gate), budget_s=BUDGET_S)
     tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
     events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}
-    ranker, figures = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases)
+    checkpoints = settings.training_dir / f"{day}-{seed}"
+    ranker, figures = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases, checkpoints)
+    if not device.is_first():
+        return None
     champions.registry_client()
     mlflow.set_experiment(registry.EXPERIMENT)
     with mlflow.start_run(run_name=f"ranker {day}"), tempfile.TemporaryDirectory() as folder:
         config = ranker.config
-        shown = {key: config[key] for key in ("length", "own_candidates", "objectives", "seed", "label_window_days")}
-        mlflow.log_params(shown | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in SCORER.items()})
+        settled = {key: config[key] for key in ("length", "own_candidates", "objectives", "seed", "label_window_days")}
+        mlflow.log_params(
+            settled | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in SCORER.items()}
+        )
         mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
         mlflow.log_metrics(figures)
         checksums = {f"data_{cutoff}": data.checksum(cutoff) for cutoff in cutoffs.training}
@@ -110,6 +143,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
     if version is not None:
         for key, value in tags.items():
             champions.registry_client().set_model_version_tag(champions.MODEL, version, key, value)
+    shutil.rmtree(checkpoints, ignore_errors=True)  # the model is safe; what is left over is only in the way
     log.info("trained", date=str(day), version=version, **{name: round(value, 4) for name, value in figures.items()})
     return version
 

@@ -1,0 +1,60 @@
+"""Training killed at any moment and run again ends with the bytes of an undisturbed run."""
+
+import multiprocessing
+import random
+import time
+from pathlib import Path
+
+import pytest
+import training_shop
+
+KILLS = 5
+
+
+@pytest.fixture
+def start():
+    """Starts a training in a process of its own, forked from one that has imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.train"])
+
+    def started(checkpoints: Path, model: Path) -> multiprocessing.process.BaseProcess:
+        process = context.Process(target=training_shop.train_and_save, args=(checkpoints, model))
+        process.start()
+        return process
+
+    return started
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_killed_and_run_again(start, tmp_path):
+    for name in ("first", "undisturbed"):  # the first also waits for the imports
+        began = time.monotonic()
+        process = start(tmp_path / f"{name} checkpoints", tmp_path / name)
+        process.join()
+        assert process.exitcode == 0
+    seconds = time.monotonic() - began
+    assert contents(tmp_path / "undisturbed") == contents(tmp_path / "first")
+
+    chance, kills, resumed = random.Random(7), 0, 0
+    checkpoints, model = tmp_path / "checkpoints", tmp_path / "killed"
+    while kills < KILLS:
+        process = start(checkpoints, model)
+        process.join(chance.random() * seconds)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            kills += 1
+            resumed += checkpoints.exists()
+        else:  # it got through: start over
+            assert process.exitcode == 0 and contents(model) == contents(tmp_path / "undisturbed")
+            for path in checkpoints.iterdir():
+                path.unlink()
+            checkpoints.rmdir()
+    assert resumed
+    process = start(checkpoints, model)
+    process.join()
+    assert process.exitcode == 0
+    assert contents(model) == contents(tmp_path / "undisturbed")
