@@ -6,6 +6,8 @@ only if it beats popularity, buy-again, ALS and the current champion on a later 
 
 **When it fails**
 
+- *train*: a retry goes on from the last whole epoch. Data that must not be learnt from is refused, and the error names it;
+  a retry does not help before it is mended (docs/training.md).
 - *gate*: there is no champion yet and the challenger does not beat the baselines; the run in MLflow has the figures.
   A challenger that loses against a champion does not fail: the champion keeps serving, and the log says why.
 
