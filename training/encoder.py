@@ -17,10 +17,12 @@ import torch
 
 from training import loop
 from training.model import KINDS, Encoder, Ranker, histories, item_codes
+from training.softmax import catalogue_loss
+from training.spectral import spectral_vectors
 
 log = structlog.get_logger()
 
-SCHEDULE = loop.Schedule(epochs=2, learning_rate=5e-3, weight_decay=0.01, clip=1.0)
+SCHEDULE = loop.Schedule(epochs=2, learning_rate=2e-3, weight_decay=0.01, clip=1.0)
 USERS_PER_STEP = 24
 VISITS_PER_USER = 8  # positions per user and epoch that the loss looks at
 TARGETS = 16  # purchases drawn per position
@@ -54,7 +56,7 @@ def train_encoder(
     ranker.build_encoder()
     encoder = ranker.encoder
     past = histories(sequences, items, config["vocabulary"], MAX_HISTORY)
-    start_from_popularity(encoder, past["codes"][..., 0])
+    share = start_from_histories(encoder, past["codes"][..., 0], seed).to(device)
     codes, days = past["codes"].to(device), past["days"].to(device)
     horizon, first, ends = (torch.from_numpy(part).to(device) for part in _targets(past, config["label_window_days"]))
     catalogue = item_codes(
@@ -74,7 +76,7 @@ def train_encoder(
 
     def loss(batch: tuple[torch.Tensor, torch.Generator]) -> tuple[torch.Tensor, int]:
         drawn, generator = batch
-        value = _loss(encoder, drawn, codes, days, horizon, first, ends, catalogue, config["length"], generator)
+        value = _loss(encoder, drawn, codes, days, horizon, first, ends, catalogue, share, config["length"], generator)
         return value, len(drawn)
 
     schedule = replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs)
@@ -82,12 +84,18 @@ def train_encoder(
     return loop.fit("encoder", encoder, batches, loss, steps, schedule, seed, checkpoint, data)
 
 
-def start_from_popularity(encoder: Encoder, bought: torch.Tensor) -> None:
-    """Start with each item's bias at the logarithm of its purchases; `bought` is item codes [users, length]."""
-    counts = torch.bincount(bought.reshape(-1), minlength=len(encoder.bias.weight)).float()
-    popularity = torch.log1p(counts[2:])
+def start_from_histories(encoder: Encoder, bought: torch.Tensor, seed: int) -> torch.Tensor:
+    """Start with each item's bias at the logarithm of its purchases, and its vector at the spectrum of what it is bought with.
+
+    `bought` is item codes [users, length]; returns each known item's share of the purchases [items].
+    """
+    counts = torch.bincount(bought.reshape(-1), minlength=len(encoder.bias.weight)).float()[2:]
+    popularity, table = torch.log1p(counts), encoder.parts[0].weight
+    sequences = [own[own > 1].numpy() - 2 for own in bought]
     with torch.no_grad():
-        encoder.bias.weight[2:, 0] = (popularity - popularity.mean()).to(encoder.bias.weight.device)
+        encoder.bias.weight[2:, 0] = (popularity - popularity.mean()).to(table.device)
+        table[2:] = Encoder.SPREAD * spectral_vectors(sequences, len(counts), table.shape[1], seed).to(table.device)
+    return counts / counts.sum().clamp(min=1)
 
 
 def _targets(past: dict, window_days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,7 +120,7 @@ def _targets(past: dict, window_days: int) -> tuple[np.ndarray, np.ndarray, np.n
     return horizon, first, ends & (horizon > np.arange(length) + 1)
 
 
-def _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, length, generator) -> torch.Tensor:
+def _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, share, length, generator) -> torch.Tensor:
     """Softmax loss of one batch of users, each seen through a random stretch of `length` purchases."""
     device, full = codes.device, codes.shape[1]
 
@@ -134,6 +142,5 @@ def _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, length, 
     drawn = at[:, None] + 1 + (draw(len(at), TARGETS) * after).long().clamp(max=after - 1)
     target = codes[owner[:, None], drawn, 0]
     weight = torch.where(first[owner[:, None], drawn] > at[:, None], 1.0, REPEAT_WEIGHT) * (target > 1)
-    logits = encoder.logits(states, catalogue)
-    log_likely = logits.gather(1, (target - 2).clamp(min=0)) - logits.logsumexp(1, keepdim=True)
-    return -(weight * log_likely).sum() / weight.sum().clamp(min=1)
+    vectors, bias = encoder.vectors(catalogue), encoder.bias.weight[2:, 0]
+    return catalogue_loss(encoder.scale * states, vectors, bias, (target - 2).clamp(min=0), weight, share, generator)

@@ -66,20 +66,21 @@ class Encoder(nn.Module):
     are divided by a temperature (softmax on a sphere: Wang et al., "NormFace", 2017) and added to a bias per item.
     """
 
-    TEMPERATURE = 0.07
+    SPREAD = 0.05  # of the coordinates of a part's vectors at the start
     GAPS = 10
 
-    def __init__(self, sizes: list[int], width: int, layers: int, heads: int, dropout: float, length: int):
+    def __init__(self, sizes: list[int], width: int, layers: int, heads: int, dropout: float, length: int, temperature: float):
         super().__init__()
-        self.parts = nn.ModuleList(nn.Embedding.from_pretrained(torch.randn(size, width) * 0.05, freeze=False) for size in sizes)
+        self.parts = nn.ModuleList(nn.Embedding(size, width) for size in sizes)
         self.gap = nn.Embedding(self.GAPS, width)
-        nn.init.normal_(self.gap.weight, std=0.05)
+        for table in [*self.parts, self.gap]:
+            nn.init.normal_(table.weight, std=self.SPREAD)
         self.bias = nn.Embedding(sizes[0], 1)
         nn.init.zeros_(self.bias.weight)
         self.enter, self.leave = nn.LayerNorm(width), nn.LayerNorm(width)
         self.blocks = nn.ModuleList(Block(width, heads, length, dropout) for _ in range(layers))
         self.length, self.dropout = length, nn.Dropout(dropout)
-        self.scale = 1 / (width * self.TEMPERATURE)
+        self.scale = 1 / (width * temperature)
 
     def _sum(self, codes: Tensor) -> Tensor:
         return torch.stack([part(codes[..., kind]) for kind, part in enumerate(self.parts)]).sum(0)

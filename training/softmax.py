@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS = 256  # of a block: its logits over some ten thousand items stay in the cache
-SAMPLE_FROM_ITEMS = 8192  # a larger catalogue is sampled
+SAMPLE_FROM_LOGITS = 2**25  # of a batch: from there on the catalogue is sampled
 SAMPLED_ITEMS = 4096  # besides the targets of the batch
 
 
@@ -34,7 +34,7 @@ def catalogue_loss(
         generator: draws the sample, on the CPU.
     """
     items = len(vectors)
-    if items > SAMPLE_FROM_ITEMS:
+    if len(states) * items > SAMPLE_FROM_LOGITS:
         drawn = torch.randint(items, (SAMPLED_ITEMS,), generator=generator).to(targets.device)
         chosen = torch.cat([targets.reshape(-1), drawn]).unique()
         expected = targets.numel() * share[chosen] + SAMPLED_ITEMS / items

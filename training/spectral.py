@@ -18,7 +18,7 @@ ITERATIONS = 6  # of the randomised decomposition (Halko, Martinsson, Tropp 2011
 
 
 def spectral_vectors(sequences: Sequence[np.ndarray], items: int, width: int, seed: int) -> Tensor:
-    """Unit vectors [items, width] from item numbers in order; an item without a neighbour gets a random one."""
+    """Vectors [items, width] of length √width from item numbers in order; an item without a neighbour gets a random one."""
     near = co_occurrence(sequences, items)
     seen = np.asarray(near.sum(1)).ravel()
     context = seen**CONTEXT_SMOOTHING
@@ -38,7 +38,7 @@ def spectral_vectors(sequences: Sequence[np.ndarray], items: int, width: int, se
     turn = torch.linalg.qr(torch.randn(width, width, generator=generator))[0]
     noise = torch.randn(items, width, generator=generator)
     length = vectors.norm(dim=1, keepdim=True)
-    return torch.nn.functional.normalize(torch.where(length > 1e-6, vectors @ turn, noise), dim=1)
+    return width**0.5 * torch.nn.functional.normalize(torch.where(length > 1e-6, vectors @ turn, noise), dim=1)
 
 
 def co_occurrence(sequences: Sequence[np.ndarray], items: int) -> csr_matrix:
