@@ -45,6 +45,7 @@ def tables(cutoff: date, seed: int = 3) -> dict[str, pl.DataFrame]:
             for group in ("subcategory", "category")
         },
         "items": items,
+        "users": _fill(pairs.select("user_key").unique(), "users", None),
         "candidates": _fill(candidates, "candidates/union", None),
     }
 
