@@ -10,11 +10,11 @@ from cartwheel.contracts import LAKE_SCHEMAS
 USERS, ITEMS, VISITS = 12, 30, 10
 
 
-def tables(cutoff: date, seed: int = 3) -> dict[str, pl.DataFrame]:
+def tables(cutoff: date, seed: int = 3, users: int = USERS) -> dict[str, pl.DataFrame]:
     """The tables `Ranker.score` takes. Every user prefers the items of one of three categories."""
     draw = np.random.default_rng(seed)
     rows = []
-    for user in range(USERS):
+    for user in range(users):
         for visit in range(VISITS):
             when = datetime.combine(cutoff, datetime.min.time(), UTC) - timedelta(days=7 * (VISITS - visit))
             for item in draw.choice(10, size=3, replace=False) + 10 * (user % 3):
@@ -44,7 +44,7 @@ def tables(cutoff: date, seed: int = 3) -> dict[str, pl.DataFrame]:
             f"user_{group}": _fill(bought.group_by("user_key", group).agg(pl.col("purchases").sum()), f"features/user_{group}")
             for group in ("subcategory", "category")
         },
-        "items": items,
+        "items": _fill(items, "items", None),
         "users": _fill(pairs.select("user_key").unique(), "users", None),
         "candidates": _fill(candidates, "candidates/union", None),
     }
