@@ -18,7 +18,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
     from training import verdicts
 
     try:
-        versions, releases = verdicts.versions(), _releases()
+        releases, versions = _releases(), verdicts.versions()
     except (MlflowException, psycopg.Error) as error:
         typer.echo(f"cartwheel: {str(error).strip().splitlines()[0]}", err=True)
         raise typer.Exit(1) from None

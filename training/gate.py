@@ -148,11 +148,13 @@ def promote_if_better(version: str) -> Verdict:
         )
     for comparison in verdict.comparisons:
         log.info("gate", version=version, won=comparison.won, comparison=str(comparison))
-    for rail in verdict.guardrails:
-        log.info("guardrail", version=version, broken=rail.broken, guardrail=str(rail))
-    details = {f"{each.view}_{each.rival}": str(each) for each in verdict.comparisons}
-    kept = {"comparisons": details, "guardrails": [str(rail) for rail in verdict.guardrails]}
-    verdicts.keep(client, version, verdict.promoted, verdict.reason, cutoff, verdict.figures, kept)
+    for rail in (rail for rail in verdict.guardrails if rail.broken):
+        log.warning("guardrail broken", version=version, guardrail=str(rail), of=len(verdict.guardrails))
+    details = {
+        "comparisons": {f"{each.view}_{each.rival}": str(each) for each in verdict.comparisons},
+        "guardrails": [{"broken": rail.broken, "guardrail": str(rail)} for rail in verdict.guardrails],
+    }
+    verdicts.keep(client, version, verdict.promoted, verdict.reason, cutoff, verdict.figures, details)
     if verdict.promoted:
         serving_now = champions.current_champion()
         if serving_now is None or champions.trained_for(serving_now) <= day:  # a backfill does not replace a later champion

@@ -52,7 +52,10 @@ def keep(
     figures: Sequence[Figures],
     details: dict[str, Any],
 ) -> None:
-    """Write a verdict to the version and its run; an earlier one of the same version is replaced."""
+    """Write a verdict to the version and its run; an earlier one of the same version is replaced.
+
+    `details` join the file `gate.json`, and have to be plain.
+    """
     found = client.get_model_version(MODEL, version)
     verdict = PASSED if promoted else REFUSED
     own = [asdict(figure) for figure in figures]
