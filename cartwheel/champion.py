@@ -49,13 +49,17 @@ def current_champion() -> "ModelVersion | None":
         return None
 
 
+def registered_versions() -> "list[ModelVersion]":
+    """All versions in the registry."""
+    return list(registry_client().search_model_versions(f"name = '{MODEL}'", max_results=1000))
+
+
 def champion_for(day: date) -> "ModelVersion | None":
     """The version that serves a date: trained for it or an earlier one."""
     current = current_champion()
     if current is None or trained_for(current) <= day:
         return current
-    versions = registry_client().search_model_versions(f"name = '{MODEL}'", max_results=1000)
-    passed = [v for v in versions if v.tags.get(GATE_TAG) == PASSED and trained_for(v) <= day]
+    passed = [v for v in registered_versions() if v.tags.get(GATE_TAG) == PASSED and trained_for(v) <= day]
     return max(passed, key=lambda v: (trained_for(v), int(v.version)), default=None)
 
 

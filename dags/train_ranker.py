@@ -2,14 +2,18 @@
 
 Trains when there is no champion, when the champion is older than `CARTWHEEL_TRAIN_EVERY_DAYS`, or when *force* is set
 in the form; otherwise it ends at once and the chain goes on with the champion there is. A challenger becomes champion
-only if it beats popularity, buy-again, ALS and the current champion on a later window (paired bootstrap).
+only if it beats popularity, buy-again, ALS and the current champion on a later window (paired bootstrap), keeps most of
+the champion's coverage and harms no large segment of users or department.
 
 **When it fails**
 
 - *train*: a retry goes on from the last whole epoch. Data that must not be learnt from is refused, and the error names it;
   a retry does not help before it is mended (docs/training.md).
-- *gate*: there is no champion yet and the challenger does not beat the baselines; the run in MLflow has the figures.
-  A challenger that loses against a champion does not fail: the champion keeps serving, and the log says why.
+- *gate*: the challenger could not be judged. It stays in the registry as *pending*, with the error; clear the task when
+  the cause is mended. A challenger that is refused does not fail the task: the champion keeps serving, and the log and
+  `cartwheel models` say why.
+- *champion_is_ready*: there is no champion yet and the gate refused the challenger: it is worse than a simple rule.
+  `cartwheel models` has the figures. Train again with another seed (*Train now*), or when there is more history.
 
 **Which DAG next**: `publish_recommendations` follows by itself, for the same date.
 """

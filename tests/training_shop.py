@@ -48,7 +48,8 @@ def tables(cutoff: date, seed: int = 3, users: int = USERS, items: int = ITEMS, 
             f"user_{group}": _fill(bought.group_by("user_key", group).agg(pl.col("purchases").sum()), f"features/user_{group}")
             for group in ("subcategory", "category")
         },
-        "items": catalogue,
+        "items": _fill(catalogue, "items", None),
+        "users": _fill(pairs.select("user_key").unique(), "users", None),
         "candidates": _fill(candidates, "candidates/union", None),
     }
 

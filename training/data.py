@@ -17,6 +17,7 @@ DATASETS = {
     "user_subcategory": "features/user_subcategory",
     "user_category": "features/user_category",
     "items": "items",
+    "users": "users",
     "candidates": "candidates/union",
 }
 EVENTS = pl.Schema(

@@ -6,26 +6,26 @@ On the window that ends with the version's partition date, which it was not trai
 popularity, both buy-again rules, ALS and the current champion in NDCG@10 on all items, and ALS and popularity on items
 new to the user: the 95 % interval of the difference, a paired bootstrap over users, lies above zero. A shop's first
 model has no champion to beat, and a small shop's windows rarely prove much: it must only be no worse than each rule, the
-interval not below zero. The verdict and its figures become tags of the version. A refused challenger changes nothing
-else: the old champion goes on serving.
+interval not below zero. Nor may it break a guardrail (`training.guardrails`): coverage, and every large segment.
+
+The verdict stays with the version, with its figures and the reason (`training.verdicts`; `cartwheel models` lists them).
+A refused challenger changes nothing else: the old champion goes on serving.
 """
 
 import argparse
 from dataclasses import dataclass
-from datetime import date
 
-import numpy as np
 import polars as pl
 import structlog
 
 from cartwheel import champion as champions
-from training import baselines, data, metrics, registry
+from training import baselines, data, guardrails, metrics, registry, verdicts
 from training.cutoffs import cutoffs_for
+from training.guardrails import Guardrail, K, View
 from training.model import TABLES, Ranker
+from training.segments import user_segments
 
 log = structlog.get_logger()
-
-K = 10
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a challenger became champion, every comparison, and in words why."""
+    """Whether a challenger became champion and in words why, with all that was looked at."""
 
     promoted: bool
-    comparisons: tuple[Comparison, ...]
     reason: str
+    comparisons: tuple[Comparison, ...]
+    guardrails: tuple[Guardrail, ...] = ()
+    figures: tuple[verdicts.Figures, ...] = ()  # the challenger's own, one of each view
 
 
 def compare(view: str, challenger: pl.DataFrame, rivals: dict[str, pl.DataFrame], truth: metrics.Truth) -> list[Comparison]:
@@ -71,13 +73,21 @@ def compare(view: str, challenger: pl.DataFrame, rivals: dict[str, pl.DataFrame]
     ]
 
 
-def decide(comparisons: list[Comparison], is_first: bool = False) -> Verdict:
-    """Promoted if every comparison is won, or for a shop's first model if none is lost; the reason names the others."""
-    if not comparisons or any(np.isnan(comparison.difference.low) for comparison in comparisons):
-        return Verdict(False, tuple(comparisons), "the gate's window holds no purchases to compare by")
-    in_its_way = [str(comparison) for comparison in comparisons if (comparison.lost if is_first else not comparison.won)]
+def decide(comparisons: list[Comparison], rails: list[Guardrail], is_first: bool = False) -> tuple[bool, str]:
+    """Promoted if every comparison is won (for a shop's first model: none is lost) and no guardrail is broken.
+
+    The reason names what stands in its way.
+    """
+    if not comparisons:
+        return False, "the gate's window holds no purchases to compare by"
+    obstacles = [
+        f"{'worse' if comparison.lost else 'not proven better'}, {comparison}"
+        for comparison in comparisons
+        if (comparison.lost if is_first else not comparison.won)
+    ]
+    obstacles += [f"guardrail, {rail}" for rail in rails if rail.broken]
     passed = "the first, no worse than any rule" if is_first else "better than every rival"
-    return Verdict(not in_its_way, tuple(comparisons), "; ".join(in_its_way) or passed)
+    return not obstacles, "; ".join(obstacles) or passed
 
 
 def judge(
@@ -90,38 +100,61 @@ def judge(
 ) -> Verdict:
     """Decide from scores (what `Ranker.score` returns) of the gate's cut-off and the purchases of its window."""
     bought = tables["user_item"].select("user_key", "item_id")
-    of_all = metrics.truth(purchases, tables["item"], minimum=min_item_purchases)
-    of_new = metrics.truth(purchases, tables["item"], bought, min_item_purchases)
-    rivals = baselines.all_items(tables, als) | ({} if champion is None else {"champion": baselines.ranked(champion)})
-    fresh = challenger.filter(~pl.col("bought"))
-    return decide(
-        compare("all", baselines.ranked(challenger), rivals, of_all)
-        + compare("new", baselines.ranked(fresh), baselines.new_items(tables, als), of_new),
-        is_first=champion is None,
-    )
+    comparisons: list[Comparison] = []
+    views: list[View] = []
+    for view, known, rules in (
+        ("all", None, baselines.all_items(tables, als)),
+        ("new", bought, baselines.new_items(tables, als)),
+    ):
+        truth = metrics.truth(purchases, tables["item"], known, min_item_purchases)
+        if truth.pairs.is_empty():
+            continue
+        own = _lists(challenger, view)
+        against = compare(view, own, rules, truth)
+        if champion is None:
+            best = max(against, key=lambda comparison: comparison.other).rival
+            views.append(View(view, own, rules[best], best, truth))
+        else:
+            views.append(View(view, own, _lists(champion, view), guardrails.CHAMPION, truth))
+            if view == "all":
+                against += compare(view, own, {guardrails.CHAMPION: views[-1].reference}, truth)
+        comparisons += against
+    rails = guardrails.check(views, user_segments(tables), tables["items"])
+    promoted, reason = decide(comparisons, rails, is_first=champion is None)
+    return Verdict(promoted, reason, tuple(comparisons), tuple(rails), tuple(_figures(view) for view in views))
 
 
 def promote_if_better(version: str) -> Verdict:
-    """Judge a registered version, tag it with the verdict, and give it the alias `champion` if it won."""
+    """Judge a registered version, keep the verdict with it, and give it the alias `champion` if it won.
+
+    Raises:
+        cartwheel.lake.MissingPartitionError: the gate's cut-off is not in the lake. Whatever is raised is kept with the
+            version, which stays without a verdict.
+    """
     client = champions.registry_client()
-    day = champions.trained_for(client.get_model_version(champions.MODEL, version))
-    cutoff = cutoffs_for(day).gate
-    tables, challenger, current = data.load(cutoff, known_on=day), registry.load(version), champions.champion_for(day)
-    purchases = data.window_events(cutoff, known_on=day).filter(pl.col("event_type") == "purchase")
-    champion = registry.load(str(current.version)) if current is not None and str(current.version) != version else None
-    minimum = challenger.config["min_item_purchases"]
-    verdict = judge(
-        scores(challenger, tables),
-        None if champion is None else scores(champion, tables),
-        tables,
-        data.with_consent(data.read("candidates/als", cutoff), day),
-        purchases,
-        minimum,
-    )
-    for key, value in _tags(verdict, cutoff).items():
-        client.set_model_version_tag(champions.MODEL, version, key, value)
+    with verdicts.errors_kept(client, version):
+        day = champions.trained_for(client.get_model_version(champions.MODEL, version))
+        cutoff, current = cutoffs_for(day).gate, champions.champion_for(day)
+        tables, challenger = data.load(cutoff, known_on=day), registry.load(version)
+        purchases = data.window_events(cutoff, known_on=day).filter(pl.col("event_type") == "purchase")
+        champion = registry.load(str(current.version)) if current is not None and str(current.version) != version else None
+        verdict = judge(
+            scores(challenger, tables),
+            None if champion is None else scores(champion, tables),
+            tables,
+            data.with_consent(data.read("candidates/als", cutoff), day),
+            purchases,
+            challenger.config["min_item_purchases"],
+        )
     for comparison in verdict.comparisons:
         log.info("gate", version=version, won=comparison.won, comparison=str(comparison))
+    for rail in (rail for rail in verdict.guardrails if rail.broken):
+        log.warning("guardrail broken", version=version, guardrail=str(rail), of=len(verdict.guardrails))
+    details = {
+        "comparisons": {f"{each.view}_{each.rival}": str(each) for each in verdict.comparisons},
+        "guardrails": [{"broken": rail.broken, "guardrail": str(rail)} for rail in verdict.guardrails],
+    }
+    verdicts.keep(client, version, verdict.promoted, verdict.reason, cutoff, verdict.figures, details)
     if verdict.promoted:
         serving_now = champions.current_champion()
         if serving_now is None or champions.trained_for(serving_now) <= day:  # a backfill does not replace a later champion
@@ -147,15 +180,13 @@ def scores(ranker: Ranker, tables: dict[str, pl.DataFrame], users_per_batch: int
     return pl.concat(parts)
 
 
-def _tags(verdict: Verdict, cutoff: date) -> dict[str, str]:
-    tags = {
-        champions.GATE_TAG: champions.PASSED if verdict.promoted else "refused",
-        "gate_reason": verdict.reason[:4000],
-        "gate_cutoff": str(cutoff),
-    }
-    for comparison in verdict.comparisons:
-        tags[f"gate_{comparison.view}_{comparison.rival}"] = str(comparison)
-    return tags
+def _lists(scored: pl.DataFrame, view: str) -> pl.DataFrame:
+    return baselines.ranked(scored if view == "all" else scored.filter(~pl.col("bought")))
+
+
+def _figures(view: View) -> verdicts.Figures:
+    ndcg = metrics.interval(metrics.per_user(view.challenger, view.truth, K)["ndcg"].to_numpy())
+    return verdicts.Figures(view.name, ndcg, metrics.coverage(view.challenger, view.truth, K))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """The gate lets only better models through."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
+import pytest
+import training_shop
 
-from training import gate, metrics
+from training import gate, guardrails, metrics
 
 USERS, ITEMS = 300, 40
 
@@ -27,32 +31,90 @@ def lists(first: int, seed: int) -> pl.DataFrame:
 
 
 def test_a_better_challenger_is_promoted():
-    verdict = gate.decide(gate.compare("all", lists(0, 1), {"champion": lists(15, 2)}, truth()))
-    assert verdict.promoted
-    assert verdict.comparisons[0].difference.low > 0
+    comparisons = gate.compare("all", lists(0, 1), {"champion": lists(15, 2)}, truth())
+    assert gate.decide(comparisons, []) == (True, "better than every rival")
+    assert comparisons[0].difference.low > 0
 
 
 def test_a_worse_challenger_is_refused_and_the_reason_names_the_rival():
-    verdict = gate.decide(gate.compare("all", lists(15, 1), {"popularity": lists(20, 3), "champion": lists(0, 2)}, truth()))
-    assert not verdict.promoted
-    assert "champion" in verdict.reason and "popularity" not in verdict.reason
+    rivals = {"popularity": lists(20, 3), "champion": lists(0, 2)}
+    promoted, reason = gate.decide(gate.compare("all", lists(15, 1), rivals, truth()), [])
+    assert not promoted
+    assert reason.startswith("worse, all items: ") and "champion" in reason and "popularity" not in reason
 
 
-def test_an_equal_challenger_is_refused():
+def test_an_equal_challenger_is_refused_and_the_reason_says_so():
     same = lists(0, 1)
-    verdict = gate.decide(gate.compare("all", same, {"champion": same}, truth()))
-    assert not verdict.promoted
-    assert verdict.comparisons[0].difference == metrics.Estimate(0.0, 0.0, 0.0)
+    comparisons = gate.compare("all", same, {"champion": same, "popularity": lists(15, 2)}, truth())
+    promoted, reason = gate.decide(comparisons, [])
+    assert not promoted
+    assert comparisons[0].difference == metrics.Estimate(0.0, 0.0, 0.0)
+    ndcg = f"{comparisons[0].challenger:.4f}"
+    assert reason == f"not proven better, all items: {ndcg} against champion {ndcg}, difference [+0.0000, +0.0000]"
 
 
 def test_the_first_model_of_a_shop_must_only_be_no_worse():
     same = lists(0, 1)
-    even = gate.decide(gate.compare("all", same, {"popularity": same, "als": lists(15, 2)}, truth()), is_first=True)
-    assert even.promoted and even.reason == "the first, no worse than any rule"
-    worse = gate.decide(gate.compare("all", lists(15, 1), {"popularity": same, "als": lists(15, 2)}, truth()), is_first=True)
-    assert not worse.promoted
-    assert "popularity" in worse.reason and "als" not in worse.reason
+    even = gate.compare("all", same, {"popularity": same, "als": lists(15, 2)}, truth())
+    assert gate.decide(even, [], is_first=True) == (True, "the first, no worse than any rule")
+    worse = gate.compare("all", lists(15, 1), {"popularity": same, "als": lists(15, 2)}, truth())
+    promoted, reason = gate.decide(worse, [], is_first=True)
+    assert not promoted
+    assert "popularity" in reason and "als" not in reason
+
+
+def test_a_broken_guardrail_refuses_the_best_of_challengers():
+    better = gate.compare("all", lists(0, 1), {"champion": lists(15, 2)}, truth())
+    kept, broken = (guardrails.Coverage("all", "champion", share, 0.5, 0.8) for share in (0.4, 0.3))
+    assert gate.decide(better, [kept])[0]
+    assert gate.decide(better, [kept, broken]) == (False, f"guardrail, {broken}")
 
 
 def test_nothing_to_compare_by_is_a_refusal():
-    assert not gate.decide([]).promoted
+    assert gate.decide([], []) == (False, "the gate's window holds no purchases to compare by")
+
+
+class TestJudge:
+    """On the tiny shop, whose users bought ten items each of thirty and buy one more of their own next."""
+
+    CUTOFF = date(1999, 6, 1)
+
+    @pytest.fixture
+    def tables(self) -> dict[str, pl.DataFrame]:
+        return training_shop.tables(self.CUTOFF)
+
+    def judge(self, tables: dict[str, pl.DataFrame], challenger: pl.Expr, champion: pl.Expr | None, purchases: pl.DataFrame):
+        pairs = tables["candidates"].select("user_key", "item_id")
+        own = tables["user_item"].select("user_key", "item_id", bought=pl.lit(True))
+        rows = pairs.join(own, on=["user_key", "item_id"], how="left").with_columns(pl.col("bought").fill_null(False))
+        scored = [None if score is None else rows.with_columns(score=score) for score in (challenger, champion)]
+        als = pairs.join(own, on=["user_key", "item_id"], how="anti").with_columns(
+            rank=pl.int_range(1, pl.len() + 1).over("user_key"), score=pl.lit(0.5)
+        )
+        return gate.judge(scored[0], scored[1], tables, als, purchases, min_item_purchases=1)
+
+    def test_a_window_without_purchases(self, tables):
+        nothing = training_shop.labels(self.CUTOFF).clear()
+        verdict = self.judge(tables, pl.lit(0.5), None, nothing)
+        assert not verdict.promoted
+        assert verdict.reason == "the gate's window holds no purchases to compare by"
+        assert verdict.figures == ()
+
+    def test_a_window_in_which_nobody_tried_anything_new(self, tables):
+        again = tables["user_item"].select("user_key", "item_id")
+        verdict = self.judge(tables, pl.col("bought").cast(pl.Float64), None, again)
+        assert verdict.promoted
+        assert {each.view for each in verdict.comparisons} == {"all"} and [each.view for each in verdict.figures] == ["all"]
+        assert verdict.figures[0].ndcg == metrics.Estimate(1.0, 1.0, 1.0)
+
+    def test_a_challenger_that_shows_everybody_the_same_is_refused_though_it_ranks_better(self, tables):
+        """All buy i09: the challenger puts it first and goes on with i00 to i08 for all; the champion shows each their own."""
+        everybody = tables["user"].select("user_key", item_id=pl.lit("i09"))
+        known = {name: (tables | {"user_item": tables["user_item"].filter(pl.col("item_id") != "i09")})[name] for name in tables}
+        number = pl.col("item_id").str.slice(1).cast(pl.Float64)
+        champion = pl.col("bought").cast(pl.Float64) + pl.when(number == 9).then(0.5).otherwise(0.0)
+        verdict = self.judge(known, pl.when(number == 9).then(1.0).otherwise(-number), champion, everybody)
+        against_champion = next(each for each in verdict.comparisons if each.rival == "champion")
+        assert against_champion.won
+        assert not verdict.promoted
+        assert "guardrail, coverage, all items: 0.3333 against champion" in verdict.reason
