@@ -155,7 +155,7 @@ _text, _int, _float, _time, _day = pa.string(), pa.int32(), pa.float32(), pa.tim
 _scored = _schema(user_key=_text, item_id=_text, rank=_int, score=_float)
 
 # What the score of a recommendation is traced back to: see docs/reasons.md.
-REASON_GROUPS = ("own", "category", "brand", "similar", "price", "item", "sequence")
+REASON_GROUPS = ("own", "affinity", "similar", "price", "item", "sequence")
 
 # One entry per dataset of the lake; each lies at <dataset>/date=<partition key>/*.parquet.
 LAKE_SCHEMAS: dict[str, pa.Schema] = {

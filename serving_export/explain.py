@@ -11,7 +11,6 @@ import argparse
 import time
 from datetime import date
 
-import polars as pl
 import pyarrow as pa
 import structlog
 

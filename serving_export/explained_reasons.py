@@ -11,7 +11,8 @@ import polars as pl
 from cartwheel.contracts import REASON_GROUPS
 from serving_export.reasons import NO_ANCHOR, because, bought_before, popular_in, readable
 
-OFTEN = 3  # purchases from a category or of a brand
+LEVELS = ("subcategory", "category", "brand")  # what a user has an affinity to; the first that is bought often is named
+OFTEN = 3  # purchases from one of them
 POPULAR_SHARE = 0.1  # of the items of a department that sold in 28 days: those that sold best
 CONTENT_ONLY = "Similar to what you buy"
 NOTHING_TO_SAY = "Picked for you"
@@ -35,16 +36,16 @@ def add_explained_reasons(lists: pl.DataFrame, explanations: pl.DataFrame, facts
     Args:
         lists: user_key, list, rank, item_id, bought. explanations: the lake's dataset, a row for every listed pair.
     """
-    about = facts.items.select("item_id", "department", "category", "subcategory", "brand")
+    about = facts.items.select("item_id", "department", *LEVELS)
     known = (
-        explanations.select(*PAIR, pl.col(REASON_GROUPS).name.suffix("_effect"))
+        explanations.select(*PAIR, *(pl.col(name).alias(f"{name}_effect") for name in REASON_GROUPS))
         .join(facts.user_item.select(*PAIR, "purchases", "recency_days"), on=PAIR, how="left")
         .join(facts.sources.select(*PAIR, *LIKE_OTHERS, "content_rank"), on=PAIR, how="left")
         .join(about, on="item_id", how="left")
         .join(_selling(facts), on="item_id", how="left")
         .join(_moved_by(explanations, facts), on=PAIR, how="left")
     )
-    for level in ("subcategory", "category", "brand"):
+    for level in LEVELS:
         known = known.join(_often(facts, level), on=["user_key", level], how="left")
     rows = lists.join(known, on=PAIR, how="left").with_columns(_sentences())
     effects = {name: pl.col(f"{name}_effect") for name in REASON_GROUPS}
@@ -61,13 +62,12 @@ def add_explained_reasons(lists: pl.DataFrame, explanations: pl.DataFrame, facts
 def _sentences() -> list[pl.Expr]:
     """For each group `<group>_sentence`: what can truly be said of it, else null."""
     again = pl.when("bought").then(bought_before())
-    often = pl.coalesce(*(pl.when(f"often_{level}").then(readable(pl.col(level))) for level in ("subcategory", "category")))
+    often = pl.coalesce(*(pl.when(f"often_{level}").then(readable(pl.col(level))) for level in LEVELS))
     like_others = pl.any_horizontal(pl.col(LIKE_OTHERS).is_not_null())
     alike = pl.col("content_rank").is_not_null()
     sentences = {
         "own": again,
-        "category": pl.lit("Because you often buy ") + often,
-        "brand": pl.when("often_brand").then(pl.lit("Because you often buy ") + readable(pl.col("brand"))),
+        "affinity": pl.lit("Because you often buy ") + often,
         "similar": pl.when(like_others).then(pl.lit(NO_ANCHOR)).when(alike).then(pl.lit(CONTENT_ONLY)),
         "price": pl.when("on_offer").then(pl.lit("On offer this week")),
         "item": pl.when("popular").then(popular_in(pl.col("department"))),

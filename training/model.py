@@ -255,8 +255,7 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
 # features are of the user alone and move no item above another: they are the same in the baseline.
 GROUPS = {
     "own": "own_|buy_again_|bought",
-    "category": "sub_|cat_",
-    "brand": "brand_|line_",
+    "affinity": "sub_|cat_|brand_|line_",
     "similar": "als_|item_cf_|co_purchase_|content_|fused|sources",
     "price": "item_(.*price|reduced|mailer|display|promotion)",
     "item": "item_|popular_|trending_|new_items_",

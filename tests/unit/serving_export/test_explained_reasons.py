@@ -85,9 +85,9 @@ def reasons(known: Facts, effects: dict[str, dict[str, float]], moved_by: dict[s
     ("item", "group", "sentence"),
     [
         ("green", "own", "Buy again: you bought it 3 times, last 5 days ago"),
-        ("black", "category", "Because you often buy Tea"),
-        ("mug", "category", "Because you often buy Hot Drinks"),
-        ("soap", "brand", "Because you often buy Leaf"),
+        ("black", "affinity", "Because you often buy Tea"),
+        ("mug", "affinity", "Because you often buy Hot Drinks"),
+        ("soap", "affinity", "Because you often buy Leaf"),
         ("mug", "similar", "Shoppers like you buy this"),
         ("soap", "similar", "Similar to what you buy"),
         ("mug", "price", "On offer this week"),
@@ -99,14 +99,14 @@ def reasons(known: Facts, effects: dict[str, dict[str, float]], moved_by: dict[s
 )
 def test_the_reason_speaks_of_the_group_that_adds_most(item: str, group: str, sentence: str) -> None:
     known = facts({"green": 3}, {"mug": "item_cf", "soap": "content"})
-    others = {name: 0.4 for name in REASON_GROUPS} | {group: 0.5}
+    others = dict.fromkeys(REASON_GROUPS, 0.4) | {group: 0.5}
     row = reasons(known, {item: others}, {item: ["green"]})[item]
     assert (row["reason"], row["group"], row["top_group"]) == (sentence, group, group)
 
 
 def test_what_is_not_true_is_not_said_and_the_next_group_is() -> None:
     known = facts({"green": 2}, {})
-    effects = {name: 9.0 - place for place, name in enumerate(("own", "brand", "category", "similar", "price", "item"))}
+    effects = {name: 9.0 - place for place, name in enumerate(("own", "affinity", "similar", "price", "item"))}
     row = reasons(known, {"black": effects | {"sequence": 1.0}}, {"black": ["mug", "green"]})["black"]
     assert (row["reason"], row["group"], row["top_group"]) == ("Because you bought Green Tea", "sequence", "own")
 
