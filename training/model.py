@@ -339,10 +339,7 @@ class Ranker(PythonModel):
         """The state after each user's last purchase [users, width]."""
         self.encoder.eval()
         past = histories(sequences, items, self.config["vocabulary"], self.config["length"])
-        return self._last_states(past["codes"], past["days"], past["counts"], batch)
-
-    def _last_states(self, codes: Tensor, days: Tensor, counts: Tensor, batch: int = 128) -> Tensor:
-        last = (counts - 1).clamp(min=0)
+        codes, days, last = past["codes"], past["days"], (past["counts"] - 1).clamp(min=0)
         states = [
             self.encoder(codes[i : i + batch].to(self.device), days[i : i + batch].to(self.device))[
                 torch.arange(len(last[i : i + batch])), last[i : i + batch].to(self.device)
@@ -476,9 +473,8 @@ class Ranker(PythonModel):
         group, objective = groups_of(names), self.config["objectives"].index("purchase")
         middle = self.scorer.quantiles[:, self.scorer.QUANTILES // 2].cpu().numpy()
         of_item = [name.startswith("item_") and not name.startswith("item_cf_") for name in names]
-        neutral = np.where(of_item, middle, np.where(np.isin(names, ("bought", "sources", "fused")), 0.0, np.nan)).astype(
-            "float32"
-        )
+        none = np.where(np.isin(names, ("bought", "sources", "fused")), np.float32(0), np.float32("nan"))
+        neutral = np.where(of_item, middle, none)
         column = np.concatenate([group, group, group[missing]])
         members, weights = shapley_weights(len(GROUPS))
         present = torch.from_numpy(np.where(column < 0, True, members[:, column])).to(self.device)
@@ -503,39 +499,31 @@ class Ranker(PythonModel):
     def history_effects(self, sequences: pl.DataFrame, items: pl.DataFrame) -> tuple[np.ndarray, Tensor]:
         """Each user's latest items [users, LEFT_OUT] (None where there are fewer), and what each adds to the state
         [users, LEFT_OUT, width]: the state less the state of the same history without the item."""
-        self.encoder.eval()
-        past = histories(sequences, items, self.config["vocabulary"], self.config["length"])
-        codes, days, counts = past["codes"], past["days"], past["counts"]
-        states = self._last_states(codes, days, counts)
-        events = past["events"].with_columns(number=pl.col("item_ids").rank("dense").cast(pl.Int64))
+        lists = ("item_ids", "event_ts", "session_ids")
+        events = (
+            sequences.with_row_index("user")
+            .with_columns(pl.col(lists).list.tail(self.config["length"]))
+            .explode(lists)
+            .drop_nulls("item_ids")
+        )
         latest = (
-            events.group_by("user", "item_ids", "number")
+            events.with_row_index("place")
+            .group_by("user", left_out="item_ids")
             .agg(pl.col("place").max())
-            .sort("user", "place", descending=[False, True])
+            .sort("place", descending=True)
             .with_columns(nth=pl.int_range(pl.len()).over("user"))
-            .filter(pl.col("nth") < LEFT_OUT)
         )
-        numbers = torch.zeros(codes.shape[:2], dtype=torch.long)
-        numbers[events["user"].to_numpy().copy(), events["place"].to_numpy().copy()] = torch.from_numpy(
-            events["number"].to_numpy().copy()
-        )
-        ids = np.full((len(codes), LEFT_OUT), None, dtype=object)
-        added = torch.zeros(len(codes), LEFT_OUT, states.shape[1], device=self.device)
+        states = self.user_states(sequences, items)
+        ids = np.full((len(sequences), LEFT_OUT), None, dtype=object)
+        added = torch.zeros(len(sequences), LEFT_OUT, states.shape[1], device=self.device)
         for nth in range(LEFT_OUT):
-            these = latest.filter(nth=nth)
-            user, number = (torch.from_numpy(these[name].to_numpy().astype(np.int64)) for name in ("user", "number"))
-            ids[user, nth] = these["item_ids"].to_numpy()
-            stays = (numbers[user] > 0) & (numbers[user] != number[:, None])
-            order = stays.long().argsort(dim=1, descending=True, stable=True)
-            left = stays.sum(1)
-            inside = torch.arange(order.shape[1]) < left[:, None]
-            without = self._last_states(
-                codes[user].gather(1, order[..., None].expand(-1, -1, codes.shape[2])) * inside[..., None],
-                days[user].gather(1, order) * inside,
-                left,
-            )
-            silent = (left == 0).to(self.device)[:, None]
-            added[user, nth] = states[user] - without.masked_fill(silent, 0.0)
+            without = latest.filter(nth=nth)
+            rest = events.join(without, on="user", maintain_order="left").filter(pl.col("item_ids") != pl.col("left_out"))
+            rest = rest.group_by("user", "user_key", maintain_order=True).agg(lists)
+            every, others = (torch.from_numpy(frame["user"].to_numpy().astype(np.int64)) for frame in (without, rest))
+            ids[every, nth] = without["left_out"].to_numpy()
+            added[every, nth] = states[every]
+            added[others, nth] -= self.user_states(rest, items)  # where nothing is left, the state without is none
         return ids, added
 
     def _moved_by(self, rows: Rows, chosen: np.ndarray, sequences: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Explanations: they add up, they are Shapley values, and they find a cause that was planted."""
 
+import copy
 import itertools
 import math
 from datetime import date
@@ -22,9 +23,15 @@ def shop() -> dict[str, pl.DataFrame]:
     return training_shop.tables(CUTOFF)
 
 
-@pytest.fixture
-def ranker(shop: dict[str, pl.DataFrame]) -> Ranker:
+@pytest.fixture(scope="module")
+def trained(shop: dict[str, pl.DataFrame]) -> Ranker:
     return fit({CUTOFF: shop}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=1, scorer_epochs=2)[0]
+
+
+@pytest.fixture
+def ranker(trained: Ranker) -> Ranker:
+    """A copy that a test may change."""
+    return copy.deepcopy(trained)
 
 
 def explain(ranker: Ranker, shop: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.DataFrame:
