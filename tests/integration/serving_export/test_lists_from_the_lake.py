@@ -57,10 +57,9 @@ class ExplainingRanker(PopularityRanker):
     """It says of every score that the apples did it."""
 
     def explain(self, pairs: pa.Table, **_: pa.Table) -> pa.Table:
-        groups = [pl.lit(float(name == "sequence"), pl.Float32).alias(name) for name in REASON_GROUPS]
-        moved_by, effects = (pl.lit(pl.Series([[value]])) for value in ("apple", 1.0))
-        frame = pl.DataFrame(pairs).with_columns(*groups, baseline=pl.lit(-1.0), moved_by=moved_by, moved_by_effects=effects)
-        return frame.to_arrow()
+        said = {name: float(name == "sequence") for name in REASON_GROUPS} | {"baseline": -1.0}
+        said |= {"moved_by": ["apple"], "moved_by_effects": [1.0]}
+        return pa.Table.from_pylist([row | said for row in pairs.to_pylist()])
 
 
 @pytest.fixture
