@@ -95,6 +95,7 @@ class OneFeature(torch.nn.Module):
 
     def __init__(self, scorer: torch.nn.Module, column: int) -> None:
         super().__init__()
+        super().__init__()
         self.transform, self.quantiles, self.missing = scorer.transform, scorer.quantiles, scorer.missing
         self.QUANTILES, self.column = scorer.QUANTILES, column
 
