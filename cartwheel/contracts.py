@@ -154,6 +154,9 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 _text, _int, _float, _time, _day = pa.string(), pa.int32(), pa.float32(), pa.timestamp("us", tz="UTC"), pa.date32()
 _scored = _schema(user_key=_text, item_id=_text, rank=_int, score=_float)
 
+# What the score of a recommendation is traced back to: see docs/reasons.md.
+REASON_GROUPS = ("own", "affinity", "similar", "price", "item", "sequence")
+
 # One entry per dataset of the lake; each lies at <dataset>/date=<partition key>/*.parquet.
 LAKE_SCHEMAS: dict[str, pa.Schema] = {
     # Exported from the marts by build_warehouse. `interactions` holds the events of that date alone,
@@ -204,6 +207,16 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     ),
     # The champion's scores: one row per user and item, candidates and the model's own; source names the best of them.
     "scores": _schema(user_key=_text, item_id=_text, score=_float, source=_text, bought=pa.bool_(), model_version=_text),
+    # Why the listed items scored as they did: the baseline's logit and what each group adds to it, which together is the
+    # logit of the score; and the items of the user's history that moved it, with their effects on the encoder's logit.
+    "explanations": _schema(
+        user_key=_text,
+        item_id=_text,
+        baseline=_float,
+        **dict.fromkeys(REASON_GROUPS, _float),
+        moved_by=pa.list_(_text),
+        moved_by_effects=pa.list_(_float),
+    ),
     # Popular lists for users without lists of their own; segments are `all`, `<age_band>|<income_band>` or `*` for either.
     "release_segments": _schema(segment=_text, rank=_int, item_id=_text, score=_float, reason=_text),
     # A release as published: every list of every user, best first; reason is text a shop can show.

@@ -1,4 +1,4 @@
-"""champion + candidates → scores → lists → quality gate → release.
+"""champion + candidates → scores → explanations → lists → quality gate → release.
 
 A release is loaded into PostgreSQL and Redis under its own id, verified against the lake, and only then switched to.
 Until the switch, and after any failure, the old release is served, whole.
@@ -20,7 +20,7 @@ from gates import Gates
 
 @dag(
     schedule=after(CHAMPION),
-    description="Score, build the lists, check them, load both stores, verify, switch",
+    description="Score, explain, build the lists, check them, load both stores, verify, switch",
     doc_md=__doc__,
     **dag_options(Tag.daily, Tag.serving),
 )
@@ -34,12 +34,18 @@ def publish_recommendations():
             score(partition_day(dag_run))
 
         @task
+        def explain(dag_run=None) -> None:
+            from serving_export.explain import explain
+
+            explain(partition_day(dag_run))
+
+        @task
         def build_lists(dag_run=None) -> None:
             from serving_export.build_lists import build_lists
 
             build_lists(partition_day(dag_run))
 
-        score() >> build_lists() >> Gates(task_id="gate_release", gates=("release",))
+        score() >> explain() >> build_lists() >> Gates(task_id="gate_release", gates=("release",))
 
     @task_group
     def release():

@@ -1,4 +1,4 @@
-"""Why an item is recommended, in words a shop can show."""
+"""Why an item is recommended, in words a shop can show; and by rule, for champions that cannot explain themselves."""
 
 import polars as pl
 
@@ -26,10 +26,10 @@ def add_reasons(lists: pl.DataFrame, user_item: pl.DataFrame, items: pl.DataFram
         .join(_anchors(owned, "category"), on=["user_key", "category"], how="left")
         .with_columns(
             reason=pl.when("bought")
-            .then(_bought())
+            .then(bought_before())
             .when(pl.col("source") == "popular")
             .then(popular_in(pl.col("department")))
-            .otherwise(_because(pl.coalesce("subcategory_anchor", "category_anchor")))
+            .otherwise(because(pl.coalesce("subcategory_anchor", "category_anchor")).fill_null(NO_ANCHOR))
         )
         .select(*lists.columns, "reason")
         .sort("user_key", "list", "rank")
@@ -37,25 +37,23 @@ def add_reasons(lists: pl.DataFrame, user_item: pl.DataFrame, items: pl.DataFram
 
 
 def popular_in(department: pl.Expr) -> pl.Expr:
-    """The reason of a popular item; departments written in capitals only are set in small letters."""
-    name = pl.when(department == department.str.to_uppercase()).then(department.str.to_titlecase()).otherwise(department)
+    """The reason of a popular item."""
+    name = readable(department)
     return pl.when(name.is_null()).then(pl.lit("Popular this month")).otherwise(pl.lit("Popular this month in ") + name)
 
 
-def _anchors(owned: pl.DataFrame, level: str) -> pl.DataFrame:
-    """Per user and group of that level: the title of what the user buys most. `owned` is sorted so."""
-    return (
-        owned.filter(pl.col(level).is_not_null() & pl.col("title").is_not_null())
-        .unique(["user_key", level], keep="first", maintain_order=True)
-        .select("user_key", level, pl.col("title").alias(f"{level}_anchor"))
-    )
+def readable(name: pl.Expr) -> pl.Expr:
+    """A name, in small letters if it is written in capitals only."""
+    return pl.when(name == name.str.to_uppercase()).then(name.str.to_titlecase()).otherwise(name)
 
 
-def _because(title: pl.Expr) -> pl.Expr:
-    return pl.when(title.is_null()).then(pl.lit(NO_ANCHOR)).otherwise(pl.lit("Because you bought ") + title)
+def because(title: pl.Expr) -> pl.Expr:
+    """Names what else the user bought; null without a title."""
+    return pl.lit("Because you bought ") + title
 
 
-def _bought() -> pl.Expr:
+def bought_before() -> pl.Expr:
+    """How often and when last, from the columns `purchases` and `recency_days` of features/user_item."""
     days = pl.col("recency_days").floor().cast(pl.Int64)
     ago = pl.format("{} days ago", days)
     when = pl.when(days < 1).then(pl.lit("today")).when(days < 2).then(pl.lit("yesterday")).otherwise(ago)
@@ -66,4 +64,13 @@ def _bought() -> pl.Expr:
         .when(times <= 1)
         .then(pl.format("Buy again: you bought it once, {}", when))
         .otherwise(pl.format("Buy again: you bought it {} times, last {}", times, when))
+    )
+
+
+def _anchors(owned: pl.DataFrame, level: str) -> pl.DataFrame:
+    """Per user and group of that level: the title of what the user buys most. `owned` is sorted so."""
+    return (
+        owned.filter(pl.col(level).is_not_null() & pl.col("title").is_not_null())
+        .unique(["user_key", level], keep="first", maintain_order=True)
+        .select("user_key", level, pl.col("title").alias(f"{level}_anchor"))
     )

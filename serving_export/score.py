@@ -4,11 +4,12 @@
 
 Reads features/*, items and candidates/union of the date, and the champion from the MLflow registry
 (a self-contained model: see `cartwheel.champion`). Writes `scores`: user_key, item_id, score, source, bought,
-model_version.
+model_version. Removes the date's `explanations`, which are of the scores before.
 """
 
 import argparse
 import time
+from collections.abc import Iterator
 from datetime import date
 from typing import Protocol
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 import structlog
 
 from cartwheel import lake
-from cartwheel.champion import MODEL, champion_version
+from cartwheel.champion import MODEL, champion_version, registry_client
 from cartwheel.contracts import parse_partition_key
 
 log = structlog.get_logger()
@@ -37,9 +38,13 @@ SCORES = {"user_key": pl.String, "item_id": pl.String, "score": pl.Float32, "sou
 
 
 class Ranker(Protocol):
-    """What the champion offers: the columns of `SCORES` for the users in `candidates`."""
+    """What the champion offers, for the users in `candidates`. Early versions have no `explain`."""
 
-    def score(self, **tables: pa.Table) -> pa.Table: ...
+    def score(self, **tables: pa.Table) -> pa.Table:
+        """The columns of `SCORES`."""
+
+    def explain(self, pairs: pa.Table, **tables: pa.Table) -> pa.Table:
+        """The columns of `explanations` for some pairs of `user_key` and `item_id`."""
 
 
 class BadScoresError(ValueError):
@@ -53,7 +58,28 @@ def load_champion(day: date) -> tuple[Ranker, str]:
         NoChampionError: no version may serve the date.
     """
     version = champion_version(day)
-    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model(), version
+    return load_version(version), version
+
+
+def load_version(version: str) -> Ranker:
+    """A registered version, ready to score."""
+    registry_client()
+    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model()
+
+
+def batches(day: date, users_per_batch: int) -> Iterator[tuple[pl.DataFrame, dict[str, pa.Table]]]:
+    """The users with candidates, some at a time (`user_key`), each time with all tables the champion takes for them."""
+    shared = {name: lake.read(dataset, day) for name, dataset in PER_ITEM.items()}
+    tables = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_USER.items()}
+    users = tables["candidates"].select(pl.col("user_key").unique().sort())
+    started = time.monotonic()
+    for start in range(0, len(users), users_per_batch):
+        batch = users[start : start + users_per_batch]
+        own = {name: table.join(batch, on="user_key", how="semi", maintain_order="left") for name, table in tables.items()}
+        yield batch, {name: table.to_arrow() for name, table in own.items()} | shared
+        done = start + len(batch)
+        rate, left = done / (time.monotonic() - started), len(users) - done
+        log.info("users done", date=str(day), users=done, of=len(users), users_per_s=round(rate), remaining_s=round(left / rate))
 
 
 def score(day: date, ranker: Ranker | None = None, model_version: str = "", users_per_batch: int = USERS_PER_BATCH) -> None:
@@ -66,24 +92,17 @@ def score(day: date, ranker: Ranker | None = None, model_version: str = "", user
     """
     if ranker is None:
         ranker, model_version = load_champion(day)
-    shared = {name: lake.read(dataset, day) for name, dataset in PER_ITEM.items()}
-    tables = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_USER.items()}
-    users = tables["candidates"]["user_key"].unique().sort()
-    started, parts = time.monotonic(), []
-    for start in range(0, len(users), users_per_batch):
-        batch = users[start : start + users_per_batch].to_frame()
-        own = {name: table.join(batch, on="user_key", how="semi", maintain_order="left") for name, table in tables.items()}
-        scored = pl.DataFrame(ranker.score(**{name: table.to_arrow() for name, table in own.items()}, **shared))
+    parts = []
+    for _, tables in batches(day, users_per_batch):
+        scored = pl.DataFrame(ranker.score(**tables))
         parts.append(scored.select(pl.col(name).cast(dtype) for name, dtype in SCORES.items()))
-        done = start + len(batch)
-        rate, left = done / (time.monotonic() - started), len(users) - done
-        log.info("scoring", date=str(day), users=done, of=len(users), users_per_s=round(rate), remaining_s=round(left / rate))
     if not parts:
         raise BadScoresError(f"there are no candidates for {day}")
     scores = pl.concat(parts).sort("user_key", "item_id")
     _check(scores)
+    lake.delete("explanations", day)
     lake.write("scores", day, scores.with_columns(model_version=pl.lit(model_version)).to_arrow())
-    log.info("scored", date=str(day), users=len(users), rows=len(scores), model_version=model_version)
+    log.info("scored", date=str(day), users=scores["user_key"].n_unique(), rows=len(scores), model_version=model_version)
 
 
 def _check(scores: pl.DataFrame) -> None:

@@ -132,7 +132,7 @@ def _lake_rows(dataset: str, users: list[str], day: date) -> pa.Table:
     warm = users[:-1] if dataset == "release" else users  # the last user has no lists, only a segment
     rows = [
         {"user_key": key_of(user), "item_id": f"item {n + rank}", "rank": rank, "score": 1 / rank, "list": name}
-        | {"reason": f"of {day}", "model_version": "1", "item_ids": ["item 0", "7"]}
+        | {"reason": f"of {day}", "model_version": "1", "item_ids": ["item 0", "7"], "moved_by": ["7"]}
         for n, user in enumerate(warm)
         for name in (LISTS if dataset == "release" else LISTS[:1])
         for rank in (1, 2)

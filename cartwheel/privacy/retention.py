@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 # Users and items stay: the dimensions are made of all their versions. Old events are in the marts, by key.
 RAW_DATASET = "interactions"
-DERIVED = [name for name in LAKE_SCHEMAS if name.startswith(("features/", "candidates/")) or name == "scores"]
+DERIVED = [name for name in LAKE_SCHEMAS if name.startswith(("features/", "candidates/")) or name in ("scores", "explanations")]
 # They are for mending files, and these are old. A row whose date could not be read is as old as its file's last date.
 REJECTED = """
     delete from raw.rejected_rows as rejected

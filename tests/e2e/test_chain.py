@@ -75,7 +75,7 @@ def marts_fingerprint(day: date) -> list[tuple]:
     return [(table, *sql(query.format(table), day)[0]) for table in tables]
 
 
-BUILT = (*FEATURES, "candidates/union", "scores", "release")
+BUILT = (*FEATURES, "candidates/union", "scores", "explanations", "release")
 
 
 def test_from_raw_files_to_a_served_release():
@@ -214,6 +214,7 @@ def test_later_events_change_no_row_of_what_was_built_before_them():
     client.set_registered_model_alias("ranker", "champion", str(challenger))
     try:
         program("serving_export.score", "--date", str(FIRST))
+        program("serving_export.explain", "--date", str(FIRST))
         program("serving_export.build_lists", "--date", str(FIRST))
     finally:
         client.set_registered_model_alias("ranker", "champion", champion)

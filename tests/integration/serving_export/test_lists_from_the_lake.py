@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 
 from cartwheel import lake
-from cartwheel.contracts import LAKE_SCHEMAS
+from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
 from cartwheel.local.config import LocalConfig
 from serving_export.build_lists import build_lists
 from serving_export.content import BadContentError, checksum, entries, read_content
+from serving_export.explain import explain
 from serving_export.score import BadScoresError, score
 
 DAY = date(1999, 4, 1)
@@ -20,7 +21,7 @@ ITEMS = ["apple", "bread", "cheese"]
 IN_ONE_PLACE = {"department": "FOOD", "subcategory": "food", "available": True}
 WRITTEN = ("features/sequences", "features/user", "features/item", "features/user_item", "features/user_subcategory",
            "features/user_category",
-           "items", "users", "candidates/union", "scores", "release", "release_segments")  # fmt: skip
+           "items", "users", "candidates/union", "scores", "explanations", "release", "release_segments")  # fmt: skip
 
 
 def table(dataset: str, rows: list[dict]) -> pa.Table:
@@ -50,6 +51,15 @@ class PopularityRanker:
             bought=pl.lit(False),
         )
         return pl.concat([scored, own]).to_arrow()
+
+
+class ExplainingRanker(PopularityRanker):
+    """It says of every score that the apples did it."""
+
+    def explain(self, pairs: pa.Table, **_: pa.Table) -> pa.Table:
+        said = {name: float(name == "sequence") for name in REASON_GROUPS} | {"baseline": -1.0}
+        said |= {"moved_by": ["apple"], "moved_by_effects": [1.0]}
+        return pa.Table.from_pylist([row | said for row in pairs.to_pylist()])
 
 
 @pytest.fixture
@@ -99,6 +109,32 @@ def test_from_candidates_to_content(made_up_lake: None) -> None:
     score(DAY, PopularityRanker(), "7")
     build_lists(DAY)
     assert checksum(entries(read_content(DAY, keys))) == before
+
+
+def test_reasons_follow_the_explanations_of_the_champion(made_up_lake: None) -> None:
+    ranker = ExplainingRanker()
+    score(DAY, ranker, "7")
+    explain(DAY, ranker, users_per_batch=2)
+    build_lists(DAY)
+    explanations, release = (pl.DataFrame(lake.read(dataset, DAY)) for dataset in ("explanations", "release"))
+    assert lake.read("explanations", DAY).schema.equals(LAKE_SCHEMAS["explanations"])
+    assert explanations.select("user_key", "item_id").rows() == [(key, item) for key in USER_KEYS for item in ITEMS]
+    assert dict(release.filter(list="for_you").select("item_id", "reason").iter_rows()) == {
+        "apple": "Buy again: you bought it 2 times, last 3 days ago",
+        "bread": "Because you bought Apple",
+        "cheese": "Because you bought Apple",
+    }
+
+
+def test_a_champion_that_cannot_explain_itself_leaves_no_explanations(made_up_lake: None) -> None:
+    ranker = ExplainingRanker()
+    score(DAY, ranker, "7")
+    explain(DAY, ranker)
+    explain(DAY, PopularityRanker())
+    assert not lake.exists("explanations", DAY)
+    explain(DAY, ranker)
+    score(DAY, ranker, "7")
+    assert not lake.exists("explanations", DAY)
 
 
 def test_scores_that_are_not_finite_are_refused(made_up_lake: None) -> None:
