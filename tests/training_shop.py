@@ -52,7 +52,7 @@ def tables(cutoff: date, seed: int = 3) -> dict[str, pl.DataFrame]:
 def labels(cutoff: date) -> pl.DataFrame:
     """Purchases of the window after `cutoff`: other draws of the same habits."""
     again = tables(cutoff, seed=4)["user_item"]
-    return again.select("user_key", "item_id", event_type=pl.lit("purchase"))
+    return again.select("user_key", "item_id", event_type=pl.lit("purchase"), rank=pl.lit(None, pl.Int32))
 
 
 def _fill(frame: pl.DataFrame, dataset: str, value: float | None = 1.0) -> pl.DataFrame:
