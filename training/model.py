@@ -154,6 +154,11 @@ class Scorer(nn.Module):
         self.trunk, self.heads = nn.Sequential(*layers), nn.Linear(sizes[-1], objectives)
         self.examination = Examination() if ranked else None
 
+    def start_from_rates(self, rates: Tensor) -> None:
+        """Start the heads at p(click) and p(purchase | click) of all rows, from the rates of purchases and clicks [2]."""
+        with torch.no_grad():
+            self.heads.bias.copy_(torch.logit(torch.stack([rates[0] / rates[1], rates[1]]), eps=1e-4))
+
     @staticmethod
     def missing_patterns(sample: np.ndarray) -> np.ndarray:
         """Columns of the sample [rows, features] that stand for every different pattern of missing values."""

@@ -102,6 +102,8 @@ def train_scorer(ranker: Ranker, data: Examples, seed: int, epochs: int | None =
     inputs = torch.cat([scorer.transform(part.to(device)) for part in torch.from_numpy(data.features).split(65_536)])
     label, weight = torch.from_numpy(data.labels).to(device), torch.from_numpy(data.weights).to(device)
     rank = torch.from_numpy(data.ranks).to(device)
+    if label.shape[1] > 1:  # a product of two halves would take long to become as rare as purchases are
+        scorer.start_from_rates((label * weight[:, None]).sum(0) / weight.sum())
     steps = epochs * math.ceil(len(inputs) / ROWS_PER_STEP)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2), pct_start=0.1)
