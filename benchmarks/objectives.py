@@ -24,7 +24,6 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
-import torch
 from rich.console import Console
 from rich.table import Table
 from scipy.special import xlogy
@@ -55,8 +54,7 @@ class Shown:
     truth: pl.DataFrame
 
     def examples(self) -> Examples:
-        user, item = torch.from_numpy(self.rows.user), torch.from_numpy(self.rows.item)
-        state, vector = self.rows.states[user], self.rows.vectors[item]
+        state, vector = self.rows.states[self.rows.user], self.rows.vectors[self.rows.item]
         return Examples(self.rows.features, state, vector, self.labels, self.ranks, np.ones(len(self.ranks), np.float32))
 
 
@@ -167,8 +165,11 @@ def show_table(figures: dict[str, dict[str, np.ndarray]], training: Examples, ju
         title=f"Trained on {len(training.ranks):,} impressions with {clicks:,} clicks and {purchases:,} purchases, judged on "
         f"{len(judged.ranks):,} later ones; {seeds} seeds"
     )
-    for column in ("model", "NDCG@10", "joint less it", "AUC", "log loss", "joint less it", "log loss by clicks", "joint less it"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+    table.add_column("model")
+    for measured in ("NDCG@10", "AUC", "log loss", "log loss by clicks"):
+        table.add_column(measured, justify="right")
+        if measured != "AUC":
+            table.add_column("joint less it", justify="right")
     for name, own in figures.items():
         cells = [name]
         for figure in ("ndcg", "auc", "log_loss", "clicked_log_loss"):
@@ -187,7 +188,6 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1200, help="households, the first by key")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     champion, cutoffs = registry.load(champion_version(arguments.date)), cutoffs_for(arguments.date)
     parts = [(cutoff, *assemble(champion, cutoff, arguments.date, arguments.users)) for cutoff in cutoffs.all]
     fused, runs = champion.config["features"].index("fused"), []

@@ -13,7 +13,7 @@ who want something are also those who click it: clicked rows are no fair sample 
 
 import zlib
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 
 import numpy as np
 import polars as pl
@@ -96,7 +96,7 @@ def appeal(items: list[str], spread: float) -> np.ndarray:
 
 def _draw(truth: pl.DataFrame, day: date, surface: str, random: np.random.Generator) -> pl.DataFrame:
     chances = truth.select("examination", "click", "purchase").to_numpy()
-    examined, clicked, purchased = np.logical_and.accumulate(random.random(chances.shape) < chances, axis=1).T
+    _, clicked, purchased = np.logical_and.accumulate(random.random(chances.shape) < chances, axis=1).T
     visit = truth["user_key"].rle_id().to_numpy()
     hours = random.uniform(6, 22, size=len(truth))[visit]  # one moment a user, the same for all of the list
     pause = random.uniform(1, 60, size=(2, len(truth)))

@@ -50,9 +50,8 @@ def test_frequencies_are_the_chances():
     ):
         done = happened[kind].rename(named).select("user_key", "item_id", done=pl.lit(1.0))
         rows = truth.with_columns(chance=chance).join(done, on=["user_key", "item_id"], how="left")
-        groups = rows.group_by("rank", "wanted").agg(
-            pl.col("done").fill_null(0.0).sum(), pl.col("chance").sum(), variance=(pl.col("chance") * (1 - pl.col("chance"))).sum()
-        )
+        rows = rows.with_columns(pl.col("done").fill_null(0.0), variance=pl.col("chance") * (1 - pl.col("chance")))
+        groups = rows.group_by("rank", "wanted").agg(pl.col("done", "chance", "variance").sum())
         assert len(groups) == 2 * PLACES
         for _, wanted, count, expected, variance in groups.rows():
             assert abs(count - expected) <= 5 * sqrt(variance)  # five standard deviations of a sum of independent draws
