@@ -117,6 +117,10 @@ bench-scale: env ## Time, shuffle and memory of the Spark jobs on 1, 4 and 16 co
 bench-features: env ## A day's features against the history behind it, and against the window (after `make demo`)
 	$(BIN)/python -m benchmarks.features
 
+.PHONY: bench-objectives
+bench-objectives: env ## Clicks and purchases trained together or apart, on a replayed shopfront (after `make demo`)
+	$(BIN)/python -m benchmarks.objectives --date 2017-11-30
+
 .PHONY: bench-recall
 bench-recall: env ## Recall of the candidates by source and of their union (after `make demo`; or DATA=FILE, one user a line)
 ifdef DATA

@@ -174,6 +174,7 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
         region=_text,
         surface=_text,
         device=_text,
+        rank=_int,
     ),
     "items": _schema(
         item_id=_text,

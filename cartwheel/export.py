@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 # Ordered by id as bytes, so that the same rows give the same file on any server.
 INTERACTIONS = """
-    select event_id, event_type, user_key, item_id, event_ts, quantity, price, value, session_id, region, surface, device
+    select event_id, event_type, user_key, item_id, event_ts, quantity, price, value, session_id, region, surface, device, rank
     from marts.fct_interactions
     where event_date = $1
     order by event_ts, event_id collate "C"

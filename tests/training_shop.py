@@ -58,7 +58,13 @@ def labels(cutoff: date, **sizes: int) -> pl.DataFrame:
     """Purchases of the window after `cutoff`: other draws of the same habits."""
     again = tables(cutoff, seed=4, **sizes)["user_item"]
     when = datetime.combine(cutoff, datetime.min.time(), UTC) + timedelta(days=7)
-    return again.select("user_key", "item_id", event_type=pl.lit("purchase"), event_ts=pl.lit(when).cast(EVENTS["event_ts"]))
+    return again.select(
+        "user_key",
+        "item_id",
+        event_type=pl.lit("purchase"),
+        event_ts=pl.lit(when).cast(EVENTS["event_ts"]),
+        rank=pl.lit(None, pl.Int32),
+    )
 
 
 def train_and_save(checkpoints: Path, model: Path) -> None:

@@ -21,7 +21,13 @@ DATASETS = {
     "candidates": "candidates/union",
 }
 EVENTS = pl.Schema(
-    {"user_key": pl.String(), "item_id": pl.String(), "event_type": pl.String(), "event_ts": pl.Datetime("us", "UTC")}
+    {
+        "user_key": pl.String(),
+        "item_id": pl.String(),
+        "event_type": pl.String(),
+        "event_ts": pl.Datetime("us", "UTC"),
+        "rank": pl.Int32(),
+    }
 )
 
 

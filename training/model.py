@@ -125,8 +125,38 @@ def _on_sphere(vectors: Tensor) -> Tensor:
 # The scorer
 
 
+def logit_of_both(first: Tensor, second: Tensor) -> Tensor:
+    """The logit of p·q from the logits of p and q, without forming either: (1 − pq) / pq = 1/e^a + 1/e^b + 1/e^(a+b)."""
+    return -torch.logsumexp(torch.stack(torch.broadcast_tensors(-first, -second, -first - second)), dim=0)
+
+
+class Examination(nn.Module):
+    """How likely an item is looked at by the place it was shown at: the logit of a probability per band of ranks.
+
+    Only relative to a reference is it identified, so what was shown first counts as looked at. Rank 0 is an item that was
+    not shown: its probability is that of coming upon it all the same. Bands are 1, 2, 3–4, 5–8, 9–16, 17–32 and beyond.
+    """
+
+    BANDS = 8
+    SPEED = 10.0  # few numbers that start at a half: they take longer steps than the network's weights
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bands = nn.Parameter(torch.zeros(self.BANDS))
+
+    def forward(self, rank: Tensor) -> Tensor:
+        """Logits of any shape from ranks of that shape, infinite at rank 1."""
+        band = torch.where(rank > 0, torch.log2(rank.clamp(min=1).float()).ceil().long() + 1, 0).clamp(max=self.BANDS - 1)
+        return (self.SPEED * self.bands)[band].masked_fill(rank == 1, float("inf"))
+
+
 class Scorer(nn.Module):
     """An MLP with one head per objective on features, user state, item vector and their product.
+
+    Of two objectives, purchase and click, the heads give p(purchase | click) and p(click), and what comes out is p(click)
+    and their product p(purchase): the entire-space multi-task model (Ma et al. 2018, arXiv:1804.07931, equation 1). Where
+    the data tells at which rank an item was shown, p(click) in training is p(examined | rank) · p(click | examined)
+    (Guo et al. 2019, "PAL", equation 3); without a rank it is that of an item that is looked at.
 
     Each feature enters twice, as its quantile among the training rows and as a standardised signed logarithm, with an
     indicator for each pattern of missing values. The transforms are buffers, so they travel with the weights.
@@ -134,7 +164,9 @@ class Scorer(nn.Module):
 
     QUANTILES = 64
 
-    def __init__(self, features: int, missing: int, width: int, hidden: list[int], objectives: int, dropout: float):
+    def __init__(
+        self, features: int, missing: int, width: int, hidden: list[int], objectives: int, dropout: float, ranked: bool = False
+    ):
         super().__init__()
         self.quantiles: Tensor
         self.mean: Tensor
@@ -150,6 +182,12 @@ class Scorer(nn.Module):
             for size, out in itertools.pairwise(sizes)
         ]
         self.trunk, self.heads = nn.Sequential(*layers), nn.Linear(sizes[-1], objectives)
+        self.examination = Examination() if ranked else None
+
+    def start_from_rates(self, rates: Tensor) -> None:
+        """Start the heads at p(click) and p(purchase | click) of all rows, from the rates of purchases and clicks [2]."""
+        with torch.no_grad():
+            self.heads.bias.copy_(torch.logit(torch.stack([rates[0] / rates[1], rates[1]]), eps=1e-4))
 
     @staticmethod
     def missing_patterns(sample: np.ndarray) -> np.ndarray:
@@ -180,9 +218,16 @@ class Scorer(nn.Module):
         known = torch.cat([place, logs.clamp(-5, 5)], dim=1).masked_fill(torch.cat([absent, absent], dim=1), 0.0)
         return torch.cat([known, absent[:, self.missing].float()], dim=1)
 
-    def forward(self, inputs: Tensor, state: Tensor, vector: Tensor) -> Tensor:
-        """Logits [rows, objectives] from transformed inputs, user states and item vectors (one row each)."""
-        return self.heads(self.trunk(torch.cat([inputs, state, vector, state * vector], dim=1)))
+    def forward(self, inputs: Tensor, state: Tensor, vector: Tensor, rank: Tensor | None = None) -> Tensor:
+        """Logits [rows, objectives] from transformed inputs, user states and item vectors (one row each).
+
+        `rank` [rows] is where the item was shown, 0 if nowhere; serving leaves it out.
+        """
+        logits = self.heads(self.trunk(torch.cat([inputs, state, vector, state * vector], dim=1)))
+        then, first = logits[:, :-1], logits[:, -1:]
+        if self.examination is not None and rank is not None:
+            first = logit_of_both(first, self.examination(rank)[:, None])
+        return torch.cat([logit_of_both(first, then), first], dim=1) if then.shape[1] else first
 
 
 # From lake tables to rows
@@ -335,6 +380,7 @@ class Ranker(PythonModel):
             missing=config["missing"],
             width=config["encoder"]["width"],
             objectives=len(config["objectives"]),
+            ranked=config["ranked"],
             **config["scorer"],
         ).to(self.device)
 
@@ -431,7 +477,7 @@ class Ranker(PythonModel):
 
     @torch.no_grad()
     def probabilities(self, rows: Rows, batch: int = 65_536) -> np.ndarray:
-        """Probabilities [rows, objectives] within the label window."""
+        """Probabilities [rows, objectives] within the label window, of items that are looked at."""
         self.scorer.eval()
         parts = []
         for i in range(0, len(rows.features), batch):

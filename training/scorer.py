@@ -1,4 +1,9 @@
-"""Stage 2: train the scorer on candidates of past cut-offs, labelled by what was bought in the weeks after."""
+"""Stage 2: train the scorer on candidates of past cut-offs, labelled by what was bought in the weeks after.
+
+Where the shop's events hold clicks, p(click) and p(purchase) = p(click) · p(purchase | click) are trained together, each
+on all rows (`training.model.Scorer`). A purchase counts as a click too: many a shop sells past its lists, at the till or
+through the search, and a purchase without a click would contradict the product. Both losses weigh the same.
+"""
 
 import math
 from collections.abc import Iterator
@@ -21,16 +26,21 @@ ROWS_PER_STEP = 2048
 NEGATIVES_KEPT = 0.3  # the rest is left out; those kept weigh accordingly more, so that scores stay probabilities
 TRANSFORM_SAMPLE = 50_000
 OBJECTIVES = ("purchase", "click")
+COUNTS_AS = {"purchase": ["purchase"], "click": ["click", "purchase"]}
 
 
 @dataclass
 class Examples:
-    """Rows of one or more cut-offs, thinned: the scorer's inputs and labels [rows, objectives] with weights [rows]."""
+    """Rows of one or more cut-offs, thinned: the scorer's inputs and labels [rows, objectives] with weights [rows].
+
+    `ranks` [rows] are the places where items were shown, 0 where they were not.
+    """
 
     features: np.ndarray
     state: torch.Tensor
     vector: torch.Tensor
     labels: np.ndarray
+    ranks: np.ndarray
     weights: np.ndarray
 
 
@@ -44,19 +54,27 @@ def labels(pairs: pl.DataFrame, events: pl.DataFrame, names: list[str]) -> np.nd
     """1 where the user did that with the item in the window, else 0: [rows, objectives]."""
     columns = []
     for name in names:
-        done = events.filter(pl.col("event_type") == name).select("user_key", "item_id").unique().with_columns(label=1.0)
+        done = events.filter(pl.col("event_type").is_in(COUNTS_AS[name])).select("user_key", "item_id").unique()
+        done = done.with_columns(label=1.0)
         found = pairs.select("user_key", "item_id").join(done, on=["user_key", "item_id"], how="left", maintain_order="left")
         columns.append(found["label"].fill_null(0.0).to_numpy())
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def examples(rows: Rows, label: np.ndarray, seed: int) -> Examples:
+def shown_ranks(pairs: pl.DataFrame, events: pl.DataFrame) -> np.ndarray:
+    """The best place at which the item was shown to the user in the window, 0 where it was not: [rows]."""
+    shown = events.filter(pl.col("event_type") == "impression").group_by("user_key", "item_id").agg(pl.col("rank").min())
+    found = pairs.select("user_key", "item_id").join(shown, on=["user_key", "item_id"], how="left", maintain_order="left")
+    return found["rank"].fill_null(0).to_numpy().astype(np.int64)
+
+
+def examples(rows: Rows, label: np.ndarray, ranks: np.ndarray, seed: int) -> Examples:
     """All positives and a share of the negatives."""
     positive: np.ndarray = label.max(axis=1) > 0
     kept = np.flatnonzero(positive | (np.random.default_rng(seed).random(len(label)) < NEGATIVES_KEPT))
     weights = np.where(positive[kept], 1.0, 1 / NEGATIVES_KEPT).astype(np.float32)
     user, item = (torch.from_numpy(part[kept]).to(rows.states.device) for part in (rows.user, rows.item))
-    return Examples(rows.features[kept], rows.states[user], rows.vectors[item], label[kept], weights)
+    return Examples(rows.features[kept], rows.states[user], rows.vectors[item], label[kept], ranks[kept], weights)
 
 
 def joined(parts: list[Examples]) -> Examples:
@@ -65,6 +83,7 @@ def joined(parts: list[Examples]) -> Examples:
         torch.cat([part.state for part in parts]),
         torch.cat([part.vector for part in parts]),
         np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.ranks for part in parts]),
         np.concatenate([part.weights for part in parts]),
     )
 
@@ -77,12 +96,16 @@ def train_scorer(
     device = ranker.device
     sample = data.features[np.random.default_rng(seed).permutation(len(data.features))[:TRANSFORM_SAMPLE]]
     ranker.config["missing"] = len(Scorer.missing_patterns(sample))
+    ranker.config["ranked"] = bool(data.ranks.any())
     ranker.build_scorer()
     scorer = ranker.scorer
     scorer.fit_transforms(sample)
     scorer.to(device)
     inputs = torch.cat([scorer.transform(part.to(device)) for part in torch.from_numpy(data.features).split(65_536)])
     label, weight = torch.from_numpy(data.labels).to(device), torch.from_numpy(data.weights).to(device)
+    rank = torch.from_numpy(data.ranks).to(device)
+    if label.shape[1] > 1:  # a product of two halves would take long to become as rare as purchases are
+        scorer.start_from_rates((label * weight[:, None]).sum(0) / weight.sum())
     log.info("scorer", rows=len(inputs), positives=int(label[:, 0].sum()), inputs=inputs.shape[1], objectives=label.shape[1])
 
     def batches(epoch: int) -> Iterator[torch.Tensor]:
@@ -90,10 +113,10 @@ def train_scorer(
         yield from order.to(device).split(ROWS_PER_STEP)
 
     def loss(batch: torch.Tensor) -> tuple[torch.Tensor, int]:
-        logits = scorer(inputs[batch], data.state[batch], data.vector[batch])
+        logits = scorer(inputs[batch], data.state[batch], data.vector[batch], rank[batch])
         losses = F.binary_cross_entropy_with_logits(logits, label[batch], reduction="none").mean(1)
         return (losses * weight[batch]).sum() / weight[batch].sum(), len(batch)
 
     schedule = replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs)
-    steps, parts = math.ceil(len(inputs) / ROWS_PER_STEP), (inputs, data.state, data.vector, label, weight)
+    steps, parts = math.ceil(len(inputs) / ROWS_PER_STEP), (inputs, data.state, data.vector, label, rank, weight)
     return loop.fit("scorer", scorer, batches, loss, steps, schedule, seed, checkpoint, parts)

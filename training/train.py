@@ -81,7 +81,7 @@ def fit(
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
         label = scorer.labels(rows.pairs, events[cutoff], ranker.config["objectives"])
-        parts.append(scorer.examples(rows, label, seed))
+        parts.append(scorer.examples(rows, label, scorer.shown_ranks(rows.pairs, events[cutoff]), seed))
         log.info("examples", cutoff=str(cutoff), rows=len(label), kept=len(parts[-1].labels), positives=int(label[:, 0].sum()))
     examples = scorer.joined(parts)
     checks.check_examples(examples.labels, examples.weights)

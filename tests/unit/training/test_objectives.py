@@ -1,0 +1,169 @@
+"""The scorer's objectives: the entire space by hand, the place of what was shown, and answers that are known."""
+
+from datetime import date
+from math import log
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import training_shop
+from scipy.special import expit, xlogy
+
+from cartwheel.demo.shopfront import Shopfront, replay
+from training import scorer
+from training.model import TABLES, Examination, Ranker, Rows, Scorer, logit_of_both
+from training.scorer import Examples
+from training.train import fit
+
+CUTOFF = date(1999, 6, 1)
+PAIRS = pl.DataFrame({"user_key": ["ann", "ann", "bob", "bob"], "item_id": ["a", "b", "a", "b"]})
+EVENTS = pl.DataFrame(
+    [
+        ("ann", "a", "impression", 3),
+        ("ann", "a", "impression", 2),
+        ("ann", "a", "click", 2),
+        ("ann", "b", "impression", None),
+        ("bob", "b", "purchase", None),
+        ("eve", "a", "click", 1),
+    ],
+    schema={"user_key": pl.String, "item_id": pl.String, "event_type": pl.String, "rank": pl.Int32},
+    orient="row",
+)
+
+
+def test_a_product_of_chances_by_its_logits():
+    half, never = torch.zeros(1), torch.tensor([-200.0])
+    assert logit_of_both(half, half).item() == pytest.approx(log(0.25 / 0.75))
+    assert logit_of_both(half, torch.tensor([float("inf")])).item() == 0.0  # certain, so the other alone remains
+    assert logit_of_both(never, half).item() == pytest.approx(-200 - log(2))
+    assert logit_of_both(-never, -never).item() == pytest.approx(200 - log(2))
+
+
+def test_the_first_place_is_looked_at_and_the_others_by_their_band():
+    seen = Examination()
+    with torch.no_grad():
+        seen.bands.copy_(torch.arange(8) / seen.SPEED)
+    ranks = torch.tensor([0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 1000])
+    assert seen(ranks).tolist() == pytest.approx([0, float("inf"), 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7])
+
+
+def inputs(rows: int, seed: int = 1) -> tuple[torch.Tensor, ...]:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(rows, 5, generator=draw) * 3, torch.randn(rows, 4, generator=draw), torch.randn(rows, 4, generator=draw)
+
+
+def test_what_is_bought_is_clicked_and_rank_lowers_both_alike():
+    torch.manual_seed(2)
+    two = Scorer(2, 1, width=4, hidden=[8], objectives=2, dropout=0.0, ranked=True).eval()
+    with torch.no_grad():
+        looked_at, third = torch.sigmoid(two(*inputs(500))), torch.sigmoid(two(*inputs(500), torch.full((500,), 3)))
+    assert (looked_at[:, 0] <= looked_at[:, 1]).all() and looked_at.std(dim=0).min() > 0
+    assert torch.allclose(third, looked_at / 2, rtol=1e-4)  # bands start at a half
+    first = torch.sigmoid(two(*inputs(500), torch.ones(500, dtype=torch.long)))
+    assert torch.equal(first, looked_at)
+
+
+def test_purchases_alone_are_one_head_and_its_plain_logit():
+    torch.manual_seed(2)
+    one = Scorer(2, 1, width=4, hidden=[8], objectives=1, dropout=0.0).eval()
+    assert not any(name.startswith("examination") for name in one.state_dict())
+    features, state, vector = inputs(50)
+    plain = one.heads(one.trunk(torch.cat([features, state, vector, state * vector], dim=1)))
+    assert plain.shape == (50, 1) and torch.equal(one(features, state, vector), plain)
+    assert scorer.objectives(EVENTS.filter(pl.col("event_type") != "click")) == ["purchase"]
+    ranker, _ = fit({CUTOFF: training_shop.tables(CUTOFF)}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=1)
+    assert ranker.config["objectives"] == ["purchase"] and not ranker.config["ranked"]
+
+
+def test_a_purchase_counts_as_a_click():
+    names = scorer.objectives(EVENTS)
+    assert names == ["purchase", "click"]
+    assert scorer.labels(PAIRS, EVENTS, names).tolist() == [[0, 1], [0, 0], [0, 0], [1, 1]]
+
+
+def test_the_best_place_counts_and_an_impression_without_one_does_not():
+    assert scorer.shown_ranks(PAIRS, EVENTS).tolist() == [2, 0, 0, 0]
+
+
+def test_heads_start_at_the_rates():
+    two = Scorer(2, 1, width=4, hidden=[8], objectives=2, dropout=0.0)
+    two.start_from_rates(torch.tensor([0.02, 0.1]))
+    assert torch.sigmoid(two.heads.bias).tolist() == pytest.approx([0.2, 0.1])
+
+
+def test_a_shop_with_a_shopfront_gets_both_heads_and_its_model_can_be_restored(tmp_path):
+    tables = training_shop.tables(CUTOFF)
+    lists = tables["candidates"].select("user_key", "item_id", rank="popular_rank")
+    bought = training_shop.labels(CUTOFF)
+    shown, _ = replay(lists, bought, CUTOFF, Shopfront(click_wanted=0.9), seed=1)
+    shown = shown.select("item_id", "event_type", user_key="user_id", rank=pl.col("rank").cast(pl.Int32))
+    events = pl.concat([bought, shown.select(bought.columns)])
+    ranker, _ = fit({CUTOFF: tables}, {CUTOFF: events}, 5, encoder_epochs=1, scorer_epochs=2)
+    assert ranker.config["objectives"] == ["purchase", "click"] and ranker.config["ranked"]
+    ranker.save(tmp_path)
+    given = {name: tables[name].to_arrow() for name in TABLES}
+    scores = pl.DataFrame(ranker.score(**given))
+    assert scores["score"].is_between(0, 1, closed="none").all()
+    assert pl.DataFrame(Ranker().load(tmp_path).score(**given)).equals(scores)
+
+
+# Made-up shops of features alone, whose answer is known
+
+
+def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranker:
+    ranker = Ranker()
+    ranker.config = {
+        "features": [f"x{column}" for column in range(examples.features.shape[1])],
+        "encoder": {"width": 1},
+        "scorer": {"hidden": [32], "dropout": 0.0},
+        "objectives": objectives,
+    }
+    scorer.train_scorer(ranker, examples, 1, epochs)
+    return ranker
+
+
+def as_examples(features: np.ndarray, labels: list[np.ndarray], ranks: np.ndarray | None = None) -> Examples:
+    nothing, rows = torch.zeros(len(features), 1), len(features)
+    places = np.zeros(rows, np.int64) if ranks is None else ranks
+    return Examples(features, nothing, nothing, np.stack(labels, axis=1).astype(np.float32), places, np.ones(rows, np.float32))
+
+
+def chances(ranker: Ranker, features: np.ndarray) -> np.ndarray:
+    rows, nothing = np.zeros(len(features), np.int64), torch.zeros(1, 1)
+    return ranker.probabilities(Rows(pl.DataFrame(), features, rows, rows, nothing, nothing))
+
+
+def log_loss(true: np.ndarray, chance: np.ndarray) -> float:
+    chance = np.clip(chance, 1e-6, 1 - 1e-6)
+    return float(-(xlogy(true, chance) + xlogy(1 - true, 1 - chance)).mean())
+
+
+def test_trained_together_the_chance_of_a_purchase_given_a_click_is_better_known_than_from_clicks_alone():
+    random = np.random.default_rng(0)
+    features = random.normal(size=(12_000, 10)).astype(np.float32)
+    interest = np.abs(features[:, 0] + features[:, 1])  # who is interested clicks, and having clicked, buys
+    true_click, true_purchase = expit(2 * interest - 6), expit(2 * interest - 7)
+    click = random.random(len(features)) < true_click
+    purchase = click & (random.random(len(features)) < true_purchase)
+    joint = chances(scorer_only(["purchase", "click"], as_examples(features, [purchase, click]), 60), features)
+    together = log_loss(true_purchase, joint[:, 0] / joint[:, 1])
+    of_clicked = as_examples(features[click], [purchase[click]])
+    apart = [log_loss(true_purchase, chances(scorer_only(["purchase"], of_clicked, n), features)[:, 0]) for n in (60, 300)]
+    assert together < 0.9 * min(apart)
+
+
+def test_the_curve_of_places_is_found_and_what_only_stood_high_is_not_preferred():
+    random = np.random.default_rng(0)
+    ranks = random.integers(1, 9, size=20_000)
+    habit = -np.log(ranks) + random.normal(size=len(ranks))  # what the shop sorts by: no reason to click
+    features = np.stack([random.normal(size=len(ranks)), habit], axis=1).astype(np.float32)
+    click = random.random(len(ranks)) < expit(features[:, 0] - 1) / ranks
+    aware = scorer_only(["click"], as_examples(features, [click], ranks), 30)
+    assert aware.scorer.examination is not None
+    found = torch.sigmoid(aware.scorer.examination(torch.tensor([2, 3, 5]))).tolist()
+    assert found == pytest.approx([1 / 2, (1 / 3 + 1 / 4) / 2, sum(1 / rank for rank in (5, 6, 7, 8)) / 4], rel=0.25)
+    blind = scorer_only(["click"], as_examples(features, [click]), 30)
+    high, low = (np.stack([np.zeros(100), np.full(100, place)], axis=1).astype(np.float32) for place in (0.0, -2.0))
+    preferred = {ranker: chances(ranker, high).mean() / chances(ranker, low).mean() for ranker in (aware, blind)}
+    assert preferred[blind] > 1.5 > 1.25 > preferred[aware]
