@@ -33,7 +33,7 @@ def device() -> torch.device:
 def windows(sequences: list[np.ndarray], length: int) -> Tensor:
     """The last `length` items of each sequence as codes [sequences, longest]."""
     kept = [own[-length:] for own in sequences]
-    codes = np.zeros((len(kept), max(map(len, kept), default=0)), np.int64)
+    codes = np.zeros((len(kept), max(1, *map(len, kept))), np.int64)
     for row, own in enumerate(kept):
         codes[row, : len(own)] = own + 1
     return torch.from_numpy(codes)
