@@ -57,10 +57,9 @@ class SASRec(nn.Module):
         return states @ self.items.weight[1:].T
 
 
-def fit(split: Split, seed: int) -> Scorer:
-    torch.manual_seed(seed)
-    length, dropout = LONG if np.mean([len(own) for own in split.train]) > LONG_FROM else SHORT
-    model, owned = SASRec(len(split.items), length, dropout).to(sequential.device()), split.counts(split.train)
+def loss_of(model: SASRec, split: Split) -> sequential.Loss:
+    """Binary cross-entropy of each target against one random item that the user's training part lacks."""
+    owned = split.counts(split.train)
 
     def loss(inputs: Tensor, targets: Tensor, users: Tensor) -> Tensor:
         free = torch.from_numpy((owned[users.numpy()].toarray() == 0).astype(np.float32))
@@ -70,4 +69,11 @@ def fit(split: Split, seed: int) -> Scorer:
         right, wrong = ((states * model.items(codes[known])).sum(1) for codes in (targets, others))
         return (F.softplus(-right) + F.softplus(wrong)).mean()
 
-    return sequential.train(model, loss, split, length)
+    return loss
+
+
+def fit(split: Split, seed: int) -> Scorer:
+    torch.manual_seed(seed)
+    length, dropout = LONG if np.mean([len(own) for own in split.train]) > LONG_FROM else SHORT
+    model = SASRec(len(split.items), length, dropout).to(sequential.device())
+    return sequential.train(model, loss_of(model, split), split, length)

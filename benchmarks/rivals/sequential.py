@@ -44,6 +44,12 @@ def trimmed(codes: Tensor) -> Tensor:
     return codes[:, : int((codes > 0).sum(1).max())]
 
 
+def examples(split: Split, length: int) -> tuple[Tensor, Tensor]:
+    """What is trained on: windows of up to `length` items and the one after each [n, 1 + length], and whose they are [n]."""
+    users = torch.tensor([user for user, own in enumerate(split.train) if len(own) > 1])
+    return windows([split.train[user] for user in users.tolist()], length + 1), users
+
+
 def epoch(loss: Loss, codes: Tensor, users: Tensor, optimizer: torch.optim.Optimizer) -> float:
     """One pass over windows [users, length] in random order; returns the mean loss."""
     losses = []
@@ -59,8 +65,7 @@ def epoch(loss: Loss, codes: Tensor, users: Tensor, optimizer: torch.optim.Optim
 
 def train(model: nn.Module, loss: Loss, split: Split, length: int, learning_rate: float = 1e-3) -> Scorer:
     """Train until NDCG@10 on validation has not grown for PATIENCE epochs; the scorer has the best epoch's weights."""
-    users = torch.tensor([user for user, own in enumerate(split.train) if len(own) > 1])
-    codes = windows([split.train[user] for user in users.tolist()], length + 1)
+    codes, users = examples(split, length)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, betas=(0.9, 0.98))
     found = scorer(model, length)
     best, best_at, weights, started = -1.0, 0, deepcopy(model.state_dict()), time.monotonic()
