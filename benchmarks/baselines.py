@@ -5,14 +5,14 @@
     python -m benchmarks.baselines --data FILE --methods popularity ease
 
 Every method is trained with one seed and shown as soon as it is measured. GRU4Rec and SASRec train until validation gets no
-better: minutes on a GPU, hours on a processor for a million interactions. Ends with one line of JSON.
+better, which takes a processor core an hour or more each for a million interactions. Ends with one line of JSON.
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple
 from datetime import date
 from importlib import import_module
@@ -41,7 +41,7 @@ ENDS = ("", "_low", "_high")
 console = Console(stderr=True, width=130)
 
 
-def fitted(names: Iterable[str], split: Split) -> Iterable[tuple[str, Scorer, float]]:
+def fitted(names: Iterable[str], split: Split) -> Iterator[tuple[str, Scorer, float]]:
     """Each method's scorer, with the seconds that fitting took."""
     for name in names:
         fit: Callable[[Split, int], Scorer] = import_module(METHODS[name]).fit
@@ -54,7 +54,8 @@ def of_file(file: Path, names: list[str]) -> dict[str, float | int | str]:
     """Measure the methods on a file, print the table, and return its figures."""
     split = read_split(file)
     title = f"{file.name}: {len(split.measured):,} users, {len(split.items):,} items, leave one out, whole catalogue"
-    found, ndcg = {}, {}
+    found: dict[str, dict[str, float]] = {}
+    ndcg: dict[str, np.ndarray] = {}
     for name, scorer, seconds in fitted(names, split):
         outcome = evaluate(split, scorer)
         found[name], ndcg[name] = outcome.means() | {"fit_seconds": seconds}, outcome.ndcg
@@ -65,8 +66,9 @@ def of_file(file: Path, names: list[str]) -> dict[str, float | int | str]:
         hits, _, mrr, seconds = found[name].values()
         table.add_row(name, f"{hits:.4f}", shown(estimate), f"{mrr:.4f}", shown(difference, "+"), f"{seconds:.1f}")
     console.print(table)
-    figures = {f"{name}_{measure}": value for name, measures in found.items() for measure, value in measures.items()}
-    return {"data": file.name, "users": len(split.measured), "items": len(split.items)} | figures | plain(compared)
+    figures: dict[str, float | int | str] = {"data": file.name, "users": len(split.measured), "items": len(split.items)}
+    figures |= {f"{name}_{measure}": value for name, measures in found.items() for measure, value in measures.items()}
+    return figures | plain(compared)
 
 
 def of_shop(day: date, purchases: Path | None, names: list[str]) -> dict[str, float | int | str]:

@@ -17,7 +17,7 @@ WIDTH, DROPOUT, LENGTH = 64, 0.2, 200
 NEGATIVES = 2048
 
 
-class GRU4Rec(nn.Module):
+class GRU4Rec(sequential.Model):
     def __init__(self, items: int):
         super().__init__()
         self.items = nn.Embedding(1 + items, WIDTH)
@@ -29,7 +29,7 @@ class GRU4Rec(nn.Module):
         return self.layer(self.dropout(self.items(codes)))[0]
 
     def scores(self, states: Tensor) -> Tensor:
-        return states @ self.items.weight[1:].T + self.bias[1:]
+        return super().scores(states) + self.bias[1:]
 
     def loss(self, inputs: Tensor, targets: Tensor, users: Tensor) -> Tensor:
         """Cross-entropy of the target among itself and the drawn items, those equal to the target left out."""

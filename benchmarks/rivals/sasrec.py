@@ -38,7 +38,7 @@ class Block(nn.Module):
         return x + self.mix(x)
 
 
-class SASRec(nn.Module):
+class SASRec(sequential.Model):
     def __init__(self, items: int, length: int, dropout: float):
         super().__init__()
         self.items, self.positions = nn.Embedding(1 + items, WIDTH, padding_idx=0), nn.Embedding(length, WIDTH)
@@ -52,9 +52,6 @@ class SASRec(nn.Module):
         first = length - (codes > 0).sum(1, keepdim=True)
         places = (first + torch.arange(codes.shape[1], device=codes.device)).clamp(max=length - 1)
         return self.norm(self.blocks(self.dropout(self.items(codes) * WIDTH**0.5 + self.positions(places))))
-
-    def scores(self, states: Tensor) -> Tensor:
-        return states @ self.items.weight[1:].T
 
 
 def loss_of(model: SASRec, split: Split) -> sequential.Loss:

@@ -1,7 +1,6 @@
 """What the rivals that read sequences share: windows of item codes, an epoch, training that validation ends, scores.
 
-A model has `forward`, from codes [users, length] to a state after each item [users, length, width], and `scores`, from states
-[n, width] to all items [n, items]. Code 0 pads, at the end; item 0 of the split has code 1.
+Code 0 pads, at the end; item 0 of the split has code 1.
 """
 
 import time
@@ -24,6 +23,16 @@ USERS_PER_STEP = 128
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 log = structlog.get_logger()
+
+
+class Model(nn.Module):
+    """From codes [users, length] to a state after each item [users, length, width]."""
+
+    items: nn.Embedding
+
+    def scores(self, states: Tensor) -> Tensor:
+        """Of all items [n, items], from states [n, width]."""
+        return states @ self.items.weight[1:].T
 
 
 def device() -> torch.device:
@@ -63,7 +72,7 @@ def epoch(loss: Loss, codes: Tensor, users: Tensor, optimizer: torch.optim.Optim
     return float(np.mean(losses))
 
 
-def train(model: nn.Module, loss: Loss, split: Split, length: int, learning_rate: float = 1e-3) -> Scorer:
+def train(model: Model, loss: Loss, split: Split, length: int, learning_rate: float = 1e-3) -> Scorer:
     """Train until NDCG@10 on validation has not grown for PATIENCE epochs; the scorer has the best epoch's weights."""
     codes, users = examples(split, length)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, betas=(0.9, 0.98))
@@ -86,7 +95,7 @@ def train(model: nn.Module, loss: Loss, split: Split, length: int, learning_rate
     return found
 
 
-def scorer(model: nn.Module, length: int) -> Scorer:
+def scorer(model: Model, length: int) -> Scorer:
     """Scores of all items after the last item of each history; of an empty one, those after padding alone."""
 
     @torch.no_grad()
