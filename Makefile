@@ -129,3 +129,21 @@ else
 	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
 	$(BIN)/python -m benchmarks.recall --purchases "$$purchases"
 endif
+
+.PHONY: bench-baselines
+bench-baselines: env ## All rivals in one table: the release after `make demo`, or a public file (DATA=FILE, leave one out)
+ifdef DATA
+	$(BIN)/python -m benchmarks.baselines --data "$(DATA)"
+else
+	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
+	$(BIN)/python -m benchmarks.baselines --purchases "$$purchases"
+endif
+
+.venv-rectools/.installed: | .venv/.installed
+	test -x .venv-rectools/bin/python || $(UV) venv --quiet --python $(BIN)/python .venv-rectools
+	$(UV) pip install --quiet --python .venv-rectools/bin/python rectools==0.19.0 pytorch-lightning==2.5.2 torch==2.13.0 numpy==1.26.4
+	touch $@
+
+.PHONY: bench-train
+bench-train: env .venv-rectools/.installed ## Training time and quality beside RecTools' SASRec (DATA=FILE, leave one out)
+	$(BIN)/python -m benchmarks.train_speed "$(DATA)" --peer .venv-rectools/bin/python

@@ -7,9 +7,12 @@ import pytest
 
 from cartwheel.settings import PROJECT_ROOT
 
-MODULES = sorted(path.stem for path in Path(PROJECT_ROOT, "benchmarks").glob("*.py"))
+FOLDERS = ("benchmarks", "benchmarks/rivals")  # the peers have environments of their own
+MODULES = sorted(
+    f"{folder.replace('/', '.')}.{path.stem}" for folder in FOLDERS for path in Path(PROJECT_ROOT, folder).glob("*.py")
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_it_can_be_imported(name):
-    importlib.import_module(f"benchmarks.{name}")
+    importlib.import_module(name)
