@@ -1,4 +1,4 @@
-"""features and candidates → ranker → champion gate.
+"""features and candidates → ranker → champion gate → evaluation report.
 
 Trains when there is no champion, when the champion is older than `CARTWHEEL_TRAIN_EVERY_DAYS`, or when *force* is set
 in the form; otherwise it ends at once and the chain goes on with the champion there is. A challenger becomes champion
@@ -8,6 +8,10 @@ only if it beats popularity, buy-again, ALS and the current champion on a later 
 
 - *gate*: there is no champion yet and the challenger does not beat the baselines; the run in MLflow has the figures.
   A challenger that loses against a champion does not fail: the champion keeps serving, and the log says why.
+- *report*: nothing depends on it. Clear it, or run `python -m training.report --version VERSION`.
+
+The button *Evaluation report* of the task *report* opens the version's report, also that of a refused one
+(docs/reading-the-report.md).
 
 **Which DAG next**: `publish_recommendations` follows by itself, for the same date.
 """
@@ -16,6 +20,7 @@ from airflow.sdk import Param, dag, task
 
 from assets import CANDIDATES, CHAMPION
 from defaults import Tag, after, dag_options, partition_day
+from reports import Report
 
 
 @dag(
@@ -65,7 +70,12 @@ def train_ranker():
 
     trained = train()
     training_is_due() >> build_cutoffs() >> trained
-    gate(trained) >> champion_is_ready()
+    judged = gate(trained)
+    judged >> champion_is_ready()
+
+    # Whatever the gate said, as long as there is a version to report on.
+    report = Report(task_id="report", version=trained, trigger_rule="all_done_min_one_success")
+    [trained, judged] >> report
 
 
 train_ranker()
