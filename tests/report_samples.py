@@ -1,7 +1,7 @@
 """A window small enough to work out by hand, with a challenger and a champion, for tests of the evaluation report.
 
-Four items: a and b make up half of the sales (GROCERY), c and d the rest (<DELI & CO>). Users u and v have bought before the
-cut-off, w has not. In the window u buys a and c, v buys b, w buys d.
+Four items: a and b make up half of the sales (GROCERY), c and d the rest (<DELI & CO>). Users u, v and x have bought before
+the cut-off, w has not. In the window u buys a and c, v buys b, w buys d, and x nothing.
 """
 
 from datetime import date
@@ -18,7 +18,7 @@ ITEMS = ["a", "b", "c", "d"]
 def window() -> Window:
     own = pl.DataFrame({"user_key": ["u", "v"], "item_id": ["a", "b"], "decayed_visits": [1.0, 1.0], "decayed_days": [1.0, 1.0]})
     tables = {
-        "user": pl.DataFrame({"user_key": ["u", "v"], "visits": [9.0, 9.0], "purchases": [10.0, 90.0]}),
+        "user": pl.DataFrame({"user_key": ["u", "v", "x"], "visits": 9.0, "purchases": [10.0, 90.0, 20.0]}),
         "item": pl.DataFrame({"item_id": ITEMS, "purchases": [40.0, 20.0, 20.0, 20.0]}),
         "user_item": own,
         "items": pl.DataFrame(
