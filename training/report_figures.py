@@ -45,7 +45,7 @@ class View:
 
 @dataclass(frozen=True)
 class Segment:
-    """A group of users or items, all items known to the user included.
+    """A group of users or items, on all items.
 
     A group of items is measured by ranking it alone: what is of another group is left out of lists and truth.
     """
@@ -95,7 +95,7 @@ def measure(window: Window, scores: dict[str, pl.DataFrame]) -> Figures:
     return Figures(
         {view: measure_view(window, scores, view) for view in VIEWS},
         [measure_segment(window, scores, marked, group, truth) for group in groups(window.tables, truth)],
-        {name: fit(rows) for name, rows in marked.items()},
+        {name: measure_scores(rows) for name, rows in marked.items()},
         metrics.auc_difference(*(auc_rows(marked[name]) for name in (CHALLENGER, CHAMPION))) if CHAMPION in scores else None,
         kept(*(baselines.ranked(scores[name], K) for name in (CHALLENGER, CHAMPION))) if CHAMPION in scores else None,
     )
@@ -188,7 +188,7 @@ def auc_rows(marked: pl.DataFrame) -> metrics.AucRows:
     return marked["score"].to_numpy(), marked["label"].to_numpy(), marked["user"].to_numpy()
 
 
-def fit(marked: pl.DataFrame) -> Scores:
+def measure_scores(marked: pl.DataFrame) -> Scores:
     """AUC, calibration and distribution of labelled scores."""
     table = calibration.reliability(marked)
     error = calibration.expected_error(table)
