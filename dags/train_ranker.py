@@ -1,4 +1,4 @@
-"""features and candidates → ranker → champion gate.
+"""features and candidates → ranker → champion gate → evaluation report.
 
 Trains when there is no champion, when the champion is older than `CARTWHEEL_TRAIN_EVERY_DAYS`, or when *force* is set
 in the form; otherwise it ends at once and the chain goes on with the champion there is. A challenger becomes champion
@@ -14,6 +14,10 @@ the champion's coverage and harms no large segment of users or department.
   `cartwheel models` say why.
 - *champion_is_ready*: there is no champion yet and the gate refused the challenger: it is worse than a simple rule.
   `cartwheel models` has the figures. Train again with another seed (*Train now*), or when there is more history.
+- *report*: nothing depends on it. Clear it, or run `python -m training.report --version VERSION`.
+
+The button *Evaluation report* of the task *report* opens the version's report, also that of a refused one
+(docs/reading-the-report.md).
 
 **Which DAG next**: `publish_recommendations` follows by itself, for the same date.
 """
@@ -22,6 +26,7 @@ from airflow.sdk import Param, dag, task
 
 from assets import CANDIDATES, CHAMPION
 from defaults import Tag, after, dag_options, partition_day
+from reports import Report
 
 
 @dag(
@@ -71,7 +76,12 @@ def train_ranker():
 
     trained = train()
     training_is_due() >> build_cutoffs() >> trained
-    gate(trained) >> champion_is_ready()
+    judged = gate(trained)
+    judged >> champion_is_ready()
+
+    # Whatever the gate said, as long as there is a version to report on.
+    report = Report(task_id="report", version=trained, trigger_rule="all_done_min_one_success")
+    [trained, judged] >> report
 
 
 train_ranker()

@@ -10,28 +10,14 @@ Reads `data-docs/` of the lake's bucket, where `data_quality/data_docs.py` write
 import re
 
 from airflow.plugins_manager import AirflowPlugin
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
+
+from plugin_pages import HEADERS, signed_in
 
 PATH = "data-docs"
 PAGE = re.compile(r"\d{4}-\d{2}-\d{2}/[a-z]+/\d{8}T\d{6}\.\d{6}Z/(index|\d+)\.html")
 DATES_SHOWN = 30
-# A page holds what a shop's files held: nothing in it may run, and nothing is loaded from elsewhere.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, no-store",
-}
-
-
-async def signed_in(request: Request) -> None:
-    """Let through who has Airflow's session cookie, or its token in the header; else 401 or 403."""
-    from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
-    from airflow.api_fastapi.core_api.security import resolve_user_from_token
-
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    await resolve_user_from_token(token if scheme.lower() == "bearer" else request.cookies.get(COOKIE_NAME_JWT_TOKEN))
-
 
 app = FastAPI(title="Data Docs", openapi_url=None, dependencies=[Depends(signed_in)])
 

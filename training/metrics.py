@@ -6,12 +6,14 @@ out what the user had bought before, from both sides.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
 RESAMPLES = 1000
 SEED = 17
+AucRows = tuple[np.ndarray, np.ndarray, np.ndarray]  # scores, labels, users
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,21 @@ def truth(purchases: pl.DataFrame, item: pl.DataFrame, bought: pl.DataFrame | No
 
 
 def per_user(ranked: pl.DataFrame, of: Truth, k: int = 10) -> pl.DataFrame:
-    """NDCG, recall, hit rate and novelty at k, one row per user of the truth, in order of key.
+    """NDCG, recall, hit rate, precision, F1, reciprocal rank and novelty at k, one row per user of the truth, in order of key.
 
     `ranked` has user_key, item_id, rank (1 is best). Relevance is binary; the ideal list holds min(k, items) hits.
-    Novelty is the mean of -log2 of the items' share of purchases. A user without a list gets zeros (novelty null).
+    Precision is over k, also for a shorter list; F1 is the harmonic mean of precision and recall; the reciprocal rank (its
+    mean is the MRR) is that of the first hit. Novelty is the mean of -log2 of the items' share of purchases. A user
+    without a list gets zeros (novelty null).
     """
     share = of.catalogue.select("item_id", novelty=-(pl.col("purchases") / pl.col("purchases").sum()).log(2))
     top = ranked.filter(pl.col("rank") <= k).join(share, on="item_id", how="left")
     hits = top.join(of.pairs.with_columns(hit=1.0), on=["user_key", "item_id"], how="left").with_columns(
-        pl.col("hit").fill_null(0.0), gain=pl.col("hit").fill_null(0.0) / (pl.col("rank") + 1).log(2)
+        pl.col("hit").fill_null(0.0),
+        gain=pl.col("hit").fill_null(0.0) / (pl.col("rank") + 1).log(2),
+        reciprocal=pl.col("hit").fill_null(0.0) / pl.col("rank"),
     )
-    sums = hits.group_by("user_key").agg(pl.col("hit", "gain").sum(), pl.col("novelty").mean())
+    sums = hits.group_by("user_key").agg(pl.col("hit", "gain").sum(), pl.col("reciprocal").max(), pl.col("novelty").mean())
     ideal = pl.DataFrame({"ideal_hits": range(1, k + 1)}, schema={"ideal_hits": pl.UInt32}).with_columns(
         ideal=(1 / (pl.col("ideal_hits") + 1).log(2)).cum_sum()
     )
@@ -71,12 +77,15 @@ def per_user(ranked: pl.DataFrame, of: Truth, k: int = 10) -> pl.DataFrame:
         of.users.with_columns(ideal_hits=pl.col("items").clip(upper_bound=k).cast(pl.UInt32))
         .join(ideal, on="ideal_hits", how="left")
         .join(sums, on="user_key", how="left")
-        .with_columns(pl.col("hit", "gain").fill_null(0.0))
+        .with_columns(pl.col("hit", "gain", "reciprocal").fill_null(0.0))
         .select(
             "user_key",
             ndcg=pl.col("gain") / pl.col("ideal"),
             recall=pl.col("hit") / pl.col("items"),
             hit_rate=(pl.col("hit") > 0).cast(pl.Float64),
+            precision=pl.col("hit") / k,
+            f1=2 * pl.col("hit") / (k + pl.col("items")),
+            mrr="reciprocal",
             novelty="novelty",
         )
         .sort("user_key")
@@ -90,6 +99,27 @@ def coverage(ranked: pl.DataFrame, of: Truth, k: int = 10) -> float:
     )
 
 
+def concentration(ranked: pl.DataFrame, of: Truth, k: int = 10) -> float:
+    """Gini coefficient of how often each item of the catalogue is in a top k: 0 is all alike, near 1 is the same few."""
+    shown = ranked.filter(pl.col("rank") <= k).group_by("item_id").len("times")
+    times = of.catalogue.join(shown, on="item_id", how="left").select(pl.col("times").fill_null(0)).to_series().sort().to_numpy()
+    place = np.arange(1, len(times) + 1)
+    return float(((2 * place - len(times) - 1) * times).sum() / (len(times) * times.sum())) if times.sum() else float("nan")
+
+
+def diversity(ranked: pl.DataFrame, items: pl.DataFrame, k: int = 10) -> pl.DataFrame:
+    """The share of pairs within a user's top k that are of different categories: user_key, diversity.
+
+    Items without a category are left out, and so are users with fewer than two others.
+    """
+    top = ranked.filter(pl.col("rank") <= k).join(items.select("item_id", "category").drop_nulls(), on="item_id")
+    alike = top.group_by("user_key", "category").len("items").with_columns(pl.col("items").cast(pl.Float64))
+    pairs = alike.group_by("user_key").agg(n=pl.col("items").sum(), same=(pl.col("items") * (pl.col("items") - 1)).sum())
+    pairs = pairs.filter(pl.col("n") > 1)
+    return pairs.select("user_key", diversity=1 - pl.col("same") / (pl.col("n") * (pl.col("n") - 1))).sort("user_key")
+
+
+@lru_cache(maxsize=8)  # many measures are of the same users
 def resample_weights(users: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
     """How often each user is drawn in each resample [resamples, users]; the same for every measure, hence paired."""
     return np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), size=resamples).astype(np.float32)
@@ -112,9 +142,22 @@ def auc(scores: np.ndarray, labels: np.ndarray, users: np.ndarray, resamples: in
     Args:
         scores: [rows]; labels: [rows] 0 or 1; users: [rows] numbered from 0.
     """
+    if not len(scores):
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    return _estimate(*_areas(scores, labels, users, resample_weights(int(users.max()) + 1, resamples)))
+
+
+def auc_difference(first: AucRows, second: AucRows, resamples: int = 200) -> Estimate:
+    """How much larger the first's AUC is than the second's, the same users drawn for both; each is the arguments of `auc`."""
+    weights = resample_weights(int(max(first[2].max(), second[2].max())) + 1, resamples)
+    (value, drawn), (other, other_drawn) = (_areas(*rows, weights) for rows in (first, second))
+    return _estimate(value - other, drawn - other_drawn)
+
+
+def _areas(scores: np.ndarray, labels: np.ndarray, users: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """The AUC, and that of every resample of users."""
     _, place = np.unique(scores, return_inverse=True)
     positive = labels.astype(bool)
-    count = int(users.max()) + 1 if len(users) else 0
 
     def area(weight: np.ndarray) -> float:
         ups = np.bincount(place[positive], weights=weight[positive], minlength=place.max() + 1)
@@ -123,8 +166,10 @@ def auc(scores: np.ndarray, labels: np.ndarray, users: np.ndarray, resamples: in
         pairs = ups.sum() * downs.sum()
         return float((ups * (below + downs / 2)).sum() / pairs) if pairs else float("nan")
 
-    if not len(scores):
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    drawn = [area(weights[users].astype(np.float64)) for weights in resample_weights(count, resamples)]
+    drawn = np.array([area(resample[users].astype(np.float64)) for resample in weights])
+    return area(np.ones(len(scores))), drawn
+
+
+def _estimate(value: float, drawn: np.ndarray) -> Estimate:
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Estimate(area(np.ones(len(scores))), float(low), float(high))
+    return Estimate(value, float(low), float(high))

@@ -1,4 +1,4 @@
-"""The model registry (MLflow), as training uses it: when a model is due, reading a version, logging a new one."""
+"""The model registry (MLflow), as training uses it: when a model is due, reading a version, logging a new one and its losses."""
 
 from datetime import date
 from pathlib import Path
@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import mlflow
 
-from cartwheel.champion import MODEL, champion_for, registry_client, trained_for
+from cartwheel.champion import GATE_TAG, MODEL, PASSED, champion_for, registry_client, trained_for
 from cartwheel.settings import get_settings
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
     from training.model import Ranker
 
 EXPERIMENT = "ranker"
+LOSS = "_loss"
 MODEL_FILE = Path(__file__).with_name("model.py")
 
 
@@ -24,6 +27,14 @@ def needs_training(day: date) -> str | None:
     trained, every = trained_for(found), get_settings().train_every_days
     age = (day - trained).days
     return f"champion {found.version} is of {trained}, {age} days old (limit {every})" if age >= every else None
+
+
+def champion_before(version: "ModelVersion") -> "ModelVersion | None":
+    """The champion that a version was judged against: the newest before it that had passed the gate, for its date or earlier."""
+    found = registry_client().search_model_versions(f"name = '{MODEL}'", max_results=1000)
+    before = [other for other in found if int(other.version) < int(version.version) and other.tags.get(GATE_TAG) == PASSED]
+    earlier = [other for other in before if trained_for(other) <= trained_for(version)]
+    return max(earlier, key=lambda other: (trained_for(other), int(other.version)), default=None)
 
 
 def load(version: str) -> "Ranker":
@@ -42,3 +53,18 @@ def log_model(folder: Path, registered: bool) -> str | None:
         pip_requirements=["mlflow", "numpy", "polars", "pyarrow", "torch"],
     )
     return str(info.registered_model_version) if registered else None
+
+
+def log_losses(losses: dict[str, list[float]]) -> None:
+    """Log to the current run the loss of each epoch, by what it is of (`encoder`, `scorer`, `encoder_validation`)."""
+    for name, values in losses.items():
+        for epoch, value in enumerate(values, start=1):
+            mlflow.log_metric(name + LOSS, value, step=epoch)
+
+
+def losses(run_id: str) -> dict[str, list[float]]:
+    """What `log_losses` wrote to a run."""
+    client = registry_client()
+    names = [name for name in sorted(client.get_run(run_id).data.metrics) if name.endswith(LOSS)]
+    histories = {name: sorted(client.get_metric_history(run_id, name), key=lambda metric: metric.step) for name in names}
+    return {name.removesuffix(LOSS): [metric.value for metric in history] for name, history in histories.items()}

@@ -134,6 +134,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
             settled | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in SCORER.items()}
         )
         mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
+        registry.log_losses({stage: [figures.pop(f"{stage}_loss")] for stage in ("encoder", "scorer")})
         mlflow.log_metrics(figures)
         checksums = {f"data_{cutoff}": data.checksum(cutoff) for cutoff in cutoffs.training}
         tags = {champions.DATE_TAG: day.isoformat(), "seed": str(seed)} | checksums

@@ -119,17 +119,26 @@ def test_the_shop_reads_it_through_the_api_and_the_command_line():
     assert missing.exit_code != 0 and len(missing.stderr.strip().splitlines()) == 1
 
 
-def data_docs(dag_id: str, task_id: str, day: date) -> str:
-    """The page behind the button *Data Docs* of a task, which nobody sees who is not signed in to Airflow."""
+def behind_button(name: str, dag_id: str, task_id: str, day: date) -> str:
+    """The page behind a task's button, which nobody sees who is not signed in to Airflow."""
     with airflow_client.connect() as client:
         run = client.runs(dag_id, day)[0]
         for _ in range(30):  # Airflow notes a task's links after its state
             links = client._http.get(f"/api/v2/dags/{dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/links").json()
-            if url := links["extra_links"]["Data Docs"]:
+            if url := links["extra_links"][name]:
                 break
             time.sleep(1)
         assert httpx.get(url, trust_env=False).status_code == 401
         return client._http.get(url).raise_for_status().text
+
+
+def test_the_first_model_has_its_report():
+    page = behind_button("Evaluation report", "train_ranker", "report", FIRST)
+    version = sql("select max(model_version) from serving.releases")[0][0]
+    assert f"Ranker version {version} of {FIRST}" in page and "passed" in page
+    for section in ("lists", "change", "segments", "scores", "calibration", "learning"):
+        assert f'<h2 id="{section}">' in page
+    assert "GROCERY" in page and page.count("<svg") >= 8
 
 
 def test_a_bad_delivery_stops_at_the_gate_and_the_old_release_goes_on():
@@ -140,7 +149,7 @@ def test_a_bad_delivery_stops_at_the_gate_and_the_old_release_goes_on():
         run_chain(BAD)
     named = sql("select observed from ops.gate_results where gate = 'raw' and business_date = %s and not success", BAD)
     assert any(f"interactions/{BAD}.csv.gz" in (observed or "") for (observed,) in named)
-    page = data_docs("build_warehouse", "gate_raw", BAD)
+    page = behind_button("Data Docs", "build_warehouse", "gate_raw", BAD)
     assert f"Gate raw on {BAD}: failed" in page and f"interactions/{BAD}.csv.gz" in page
     assert served() == str(FIRST)
     # The shop takes it back.

@@ -68,6 +68,16 @@ def test_gates_stand_before_what_they_guard(bag):
     assert publish.get_task("release.load").upstream_task_ids == {"lists.gate_release"}
 
 
+def test_a_version_is_reported_on_whatever_the_gate_said(bag):
+    dag = bag.dags["train_ranker"]
+    report = dag.get_task("report")
+    assert report.upstream_task_ids == {"train", "gate"}
+    assert report.trigger_rule == "all_done_min_one_success"  # trained, and the gate has ended; not if training was skipped
+    assert report.downstream_task_ids == set()
+    assert "report" not in {task.task_id for task in dag.get_task("champion_is_ready").get_flat_relatives(upstream=True)}
+    assert [link.name for link in report.operator_extra_links] == ["Evaluation report"]
+
+
 def test_dbt_builds_its_layers_one_after_the_other_between_the_gates(bag):
     dag = bag.dags["build_warehouse"]
     order = ["gate_raw", "dbt.staging", "dbt.intermediate", "dbt.marts", "gate_marts", "export", "retention"]
@@ -78,7 +88,7 @@ def test_dbt_builds_its_layers_one_after_the_other_between_the_gates(bag):
 
 def test_a_dag_file_holds_wiring_and_no_heavy_imports():
     files = sorted(DAGS_FOLDER.glob("*.py"))
-    assert {path.stem for path in files} == {*CHAIN, *BY_HAND, "assets", "defaults", "gates"}
+    assert {path.stem for path in files} == {*CHAIN, *BY_HAND, "assets", "defaults", "gates", "reports"}
     heavy = {"torch", "mlflow", "pyspark", "great_expectations", "polars", "pandas", "training", "serving_export", "data_quality"}
     for path in files:
         tree = ast.parse(path.read_text())

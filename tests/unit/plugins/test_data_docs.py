@@ -1,13 +1,9 @@
 """The plugin shows the pages of the lake's bucket to who is signed in, nothing else of the bucket, and runs nothing in them."""
 
-import importlib.util
-import os
-
 import pytest
 from fastapi.testclient import TestClient
 
 from cartwheel import lake
-from cartwheel.settings import PROJECT_ROOT
 
 RUN = "2017-12-02/raw/20171203T000102.000003Z"
 
@@ -26,12 +22,8 @@ class Bucket:
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory):
-    os.environ.setdefault("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-    spec = importlib.util.spec_from_file_location("data_docs_plugin", PROJECT_ROOT / "plugins/data_docs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def plugin(load_plugin):
+    return load_plugin("data_docs")
 
 
 @pytest.fixture

@@ -59,3 +59,45 @@ def test_auc_by_hand_with_ties():
     scores, labels = np.array([0.9, 0.5, 0.5, 0.1]), np.array([1, 1, 0, 0])
     estimate = metrics.auc(scores, labels, np.array([0, 0, 1, 1]))
     assert estimate.value == pytest.approx(3.5 / 4)
+
+
+def test_precision_f1_and_reciprocal_rank_by_hand():
+    truth = metrics.truth(PURCHASES, ITEM, minimum=2)
+    u, v = metrics.per_user(ranked(u="bac", v="b"), truth, k=3).rows(named=True)
+    assert u["precision"] == pytest.approx(2 / 3)  # a and c of three
+    assert u["f1"] == pytest.approx(2 * (2 / 3) * 1 / (2 / 3 + 1))  # recall 1
+    assert u["mrr"] == pytest.approx(1 / 2)
+    assert v["precision"] == pytest.approx(1 / 3)  # a list of one, still over three
+    assert v["f1"] == pytest.approx(2 * (1 / 3) * 1 / (1 / 3 + 1))
+    assert v["mrr"] == 1.0
+    nothing = metrics.per_user(ranked(u="d"), truth, k=3)
+    assert nothing.select("precision", "f1", "mrr").rows() == [(0.0, 0.0, 0.0)] * 2  # no hit, and no list
+
+
+def test_diversity_is_the_share_of_pairs_of_different_categories():
+    items = pl.DataFrame({"item_id": ["a", "b", "c", "d"], "category": ["x", "x", "y", None]})
+    lists = ranked(u="abcd", v="ab", w="ad", z="abc")
+    found = dict(metrics.diversity(lists, items, k=4).rows())
+    assert found == {"u": pytest.approx(2 / 3), "v": 0.0, "z": pytest.approx(2 / 3)}  # w: one item with a category
+    assert dict(metrics.diversity(lists, items, k=2).rows())["z"] == 0.0
+
+
+def test_concentration_by_hand():
+    truth = metrics.truth(PURCHASES, ITEM, minimum=2)  # a catalogue of four
+    everything = ranked(u="abcd")
+    assert metrics.concentration(everything, truth, k=4) == pytest.approx(0)
+    same = pl.concat([ranked(u="a"), ranked(v="a")])
+    assert metrics.concentration(same, truth, k=1) == pytest.approx(3 / 4)  # one item has all: (n - 1) / n
+    assert metrics.concentration(pl.concat([same, ranked(w="b")]), truth, k=1) == pytest.approx((3 * 2 + 1 * 1) / (4 * 3))
+
+
+def test_the_auc_difference_is_paired():
+    users = np.repeat(np.arange(50), 4)
+    labels = np.tile([1, 0, 0, 0], 50)
+    scores = np.random.default_rng(0).random(200) + labels
+    same = metrics.auc_difference((scores, labels, users), (scores * 2, labels, users))
+    assert same == metrics.Estimate(0.0, 0.0, 0.0)
+    better = metrics.auc_difference((scores, labels, users), (-scores, labels, users))
+    own = metrics.auc(scores, labels, users)
+    assert better.value == pytest.approx(2 * own.value - 1)
+    assert better.low == pytest.approx(2 * own.low - 1)

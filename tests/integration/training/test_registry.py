@@ -1,0 +1,46 @@
+"""What the evaluation report reads of the registry, in one of its own."""
+
+import mlflow
+import pytest
+
+from cartwheel import champion
+from cartwheel.settings import get_settings
+from training import registry
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    monkeypatch.setenv("CARTWHEEL_MLFLOW_URL", f"sqlite:///{tmp_path}/mlflow.db")
+    get_settings.cache_clear()
+    client = champion.registry_client()
+    client.create_registered_model(champion.MODEL)
+    yield client
+    get_settings.cache_clear()
+    mlflow.set_tracking_uri(None)
+
+
+def test_the_champion_before_is_the_newest_that_had_passed_by_then(client):
+    def register(trained: str, gate: str):
+        tags = {champion.DATE_TAG: trained, champion.GATE_TAG: gate}
+        return client.create_model_version(champion.MODEL, "file:///nowhere", tags=tags)
+
+    def before(version) -> str | None:
+        found = registry.champion_before(version)
+        return None if found is None else str(found.version)
+
+    first, second = register("2017-11-30", "passed"), register("2017-12-07", "passed")
+    refused = register("2017-12-14", "refused")
+    later, backfilled = register("2017-12-14", "passed"), register("2017-12-01", "passed")
+    assert before(first) is None
+    assert before(second) == str(first.version)
+    assert before(refused) == before(later) == str(second.version)
+    assert before(backfilled) == str(first.version), "a champion of its future"
+
+
+def test_the_losses_of_every_epoch_come_back_in_order(client):
+    mlflow.set_experiment("losses")
+    given = {"encoder": [7.5, 7.25, 7.0], "encoder_validation": [8.0, 7.75, 7.5], "scorer": [0.25]}
+    with mlflow.start_run() as run:
+        registry.log_losses(given)
+        mlflow.log_metric("encoder_seconds", 3.0)
+    assert registry.losses(run.info.run_id) == given
