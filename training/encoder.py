@@ -22,7 +22,7 @@ from training.spectral import spectral_vectors
 
 log = structlog.get_logger()
 
-SCHEDULE = loop.Schedule(epochs=2, learning_rate=2e-3, weight_decay=0.01, clip=1.0)
+SCHEDULE = loop.Schedule(epochs=8, learning_rate=2e-3, weight_decay=0.01, clip=1.0)
 USERS_PER_STEP = 24
 VISITS_PER_USER = 8  # positions per user and epoch that the loss looks at
 TARGETS = 16  # purchases drawn per position
