@@ -147,16 +147,16 @@ def log_loss(true: np.ndarray, chance: np.ndarray) -> float:
 
 def test_trained_together_the_chance_of_a_purchase_given_a_click_is_better_known_than_from_clicks_alone(small_steps):
     random = np.random.default_rng(0)
-    features = random.normal(size=(12_000, 10)).astype(np.float32)
+    features = random.normal(size=(6_000, 30)).astype(np.float32)
     interest = np.abs(features[:, 0] + features[:, 1])  # who is interested clicks, and having clicked, buys
     true_click, true_purchase = expit(2 * interest - 6), expit(2 * interest - 7)
     click = random.random(len(features)) < true_click
     purchase = click & (random.random(len(features)) < true_purchase)
-    joint = chances(scorer_only(["purchase", "click"], as_examples(features, [purchase, click]), 60), features)
+    joint = chances(scorer_only(["purchase", "click"], as_examples(features, [purchase, click]), 20), features)
     together = log_loss(true_purchase, joint[:, 0] / joint[:, 1])
     of_clicked = as_examples(features[click], [purchase[click]])
-    apart = [log_loss(true_purchase, chances(scorer_only(["purchase"], of_clicked, n), features)[:, 0]) for n in (60, 300)]
-    assert together < 0.9 * min(apart)
+    apart = [log_loss(true_purchase, chances(scorer_only(["purchase"], of_clicked, n), features)[:, 0]) for n in (60, 120, 240)]
+    assert together < 0.8 * min(apart)
 
 
 def test_the_curve_of_places_is_found_and_what_only_stood_high_is_not_preferred(small_steps):
