@@ -103,7 +103,7 @@ class OneFeature(torch.nn.Module):
         return inputs[:, self.column, None]
 
 
-@pytest.mark.parametrize(("feature", "group"), [("own_decayed_visits", "own"), ("cat_purchases", "affinity")])
+@pytest.mark.parametrize(("feature", "group"), [("own_decayed_visits", "own"), ("sub_purchases", "affinity")])
 def test_the_feature_that_alone_decides_gets_all_of_the_score(
     ranker: Ranker, shop: dict[str, pl.DataFrame], feature: str, group: str
 ) -> None:
