@@ -611,7 +611,7 @@ class Ranker(PythonModel):
                 pl.DataFrame(
                     {
                         "row": np.repeat(part.astype(np.uint32), NAMED),
-                        "moved_by": ids[np.repeat(rows.user[part], NAMED), best.indices.cpu().numpy().reshape(-1)],
+                        "moved_by": ids[np.repeat(rows.user[part], NAMED), best.indices.cpu().numpy().reshape(-1)].tolist(),
                         "moved_by_effects": best.values.cpu().numpy().reshape(-1),
                     },
                     schema={"row": pl.UInt32, "moved_by": pl.String, "moved_by_effects": pl.Float32},

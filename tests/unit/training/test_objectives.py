@@ -111,6 +111,12 @@ def test_a_shop_with_a_shopfront_gets_both_heads_and_its_model_can_be_restored(t
 # Made-up shops of features alone, whose answer is known
 
 
+@pytest.fixture
+def small_steps(monkeypatch):
+    monkeypatch.setattr(scorer, "ROWS_PER_STEP", 256)
+    monkeypatch.setattr(scorer, "LEARNING_RATE", 5e-3)
+
+
 def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranker:
     ranker = Ranker()
     ranker.config = {
@@ -139,31 +145,31 @@ def log_loss(true: np.ndarray, chance: np.ndarray) -> float:
     return float(-(xlogy(true, chance) + xlogy(1 - true, 1 - chance)).mean())
 
 
-def test_trained_together_the_chance_of_a_purchase_given_a_click_is_better_known_than_from_clicks_alone():
+def test_trained_together_the_chance_of_a_purchase_given_a_click_is_better_known_than_from_clicks_alone(small_steps):
     random = np.random.default_rng(0)
-    features = random.normal(size=(12_000, 10)).astype(np.float32)
+    features = random.normal(size=(6_000, 30)).astype(np.float32)
     interest = np.abs(features[:, 0] + features[:, 1])  # who is interested clicks, and having clicked, buys
     true_click, true_purchase = expit(2 * interest - 6), expit(2 * interest - 7)
     click = random.random(len(features)) < true_click
     purchase = click & (random.random(len(features)) < true_purchase)
-    joint = chances(scorer_only(["purchase", "click"], as_examples(features, [purchase, click]), 60), features)
+    joint = chances(scorer_only(["purchase", "click"], as_examples(features, [purchase, click]), 20), features)
     together = log_loss(true_purchase, joint[:, 0] / joint[:, 1])
     of_clicked = as_examples(features[click], [purchase[click]])
-    apart = [log_loss(true_purchase, chances(scorer_only(["purchase"], of_clicked, n), features)[:, 0]) for n in (60, 300)]
-    assert together < 0.9 * min(apart)
+    apart = [log_loss(true_purchase, chances(scorer_only(["purchase"], of_clicked, n), features)[:, 0]) for n in (60, 120, 240)]
+    assert together < 0.8 * min(apart)
 
 
-def test_the_curve_of_places_is_found_and_what_only_stood_high_is_not_preferred():
+def test_the_curve_of_places_is_found_and_what_only_stood_high_is_not_preferred(small_steps):
     random = np.random.default_rng(0)
-    ranks = random.integers(1, 9, size=20_000)
+    ranks = random.integers(1, 9, size=8_000)
     habit = -np.log(ranks) + random.normal(size=len(ranks))  # what the shop sorts by: no reason to click
     features = np.stack([random.normal(size=len(ranks)), habit], axis=1).astype(np.float32)
     click = random.random(len(ranks)) < expit(features[:, 0] - 1) / ranks
-    aware = scorer_only(["click"], as_examples(features, [click], ranks), 30)
+    aware = scorer_only(["click"], as_examples(features, [click], ranks), 16)
     assert aware.scorer.examination is not None
     found = torch.sigmoid(aware.scorer.examination(torch.tensor([2, 3, 5]))).tolist()
     assert found == pytest.approx([1 / 2, (1 / 3 + 1 / 4) / 2, sum(1 / rank for rank in (5, 6, 7, 8)) / 4], rel=0.25)
-    blind = scorer_only(["click"], as_examples(features, [click]), 30)
+    blind = scorer_only(["click"], as_examples(features, [click]), 16)
     high, low = (np.stack([np.zeros(100), np.full(100, place)], axis=1).astype(np.float32) for place in (0.0, -2.0))
     preferred = {ranker: chances(ranker, high).mean() / chances(ranker, low).mean() for ranker in (aware, blind)}
     assert preferred[blind] > 1.5 > 1.25 > preferred[aware]
