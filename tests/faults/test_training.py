@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import training_shop
 
-KILLS = 5
+KILLS, EPOCHS = 5, 12  # of both stages
 
 
 @pytest.fixture
@@ -29,6 +29,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def last_written(checkpoints: Path) -> int:
+    return max((path.stat().st_mtime_ns for path in checkpoints.glob("*.pt")), default=0)
+
+
 def test_killed_and_run_again(start, tmp_path):
     for name in ("first", "undisturbed"):  # the first also waits for the imports
         began = time.monotonic()
@@ -41,13 +45,16 @@ def test_killed_and_run_again(start, tmp_path):
     chance, kills, resumed = random.Random(7), 0, 0
     checkpoints, model = tmp_path / "checkpoints", tmp_path / "killed"
     while kills < KILLS:
+        before = last_written(checkpoints)
         process = start(checkpoints, model)
-        process.join(chance.random() * seconds)
+        while process.is_alive() and last_written(checkpoints) == before:
+            time.sleep(0.005)  # until an epoch is through
+        process.join(chance.random() * seconds / EPOCHS)
         if process.is_alive():
             process.kill()
             process.join()
             kills += 1
-            resumed += checkpoints.exists()
+            resumed += before > 0
         else:  # it got through: start over
             assert process.exitcode == 0 and contents(model) == contents(tmp_path / "undisturbed")
             for path in checkpoints.iterdir():

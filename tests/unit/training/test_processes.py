@@ -79,4 +79,4 @@ def test_two_processes(tmp_path):
 
     for name in ("weights.pt", "config.json"):
         assert (tmp_path / "ranker-0" / name).read_bytes() == (tmp_path / "ranker-1" / name).read_bytes()
-    assert done.stdout.count("step=2/2") + done.stderr.count("step=2/2") <= 2  # both stages, the first process alone
+    assert done.stdout.count("step=2/2") == 2  # the last epoch of both stages, told by the first process alone
