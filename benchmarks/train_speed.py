@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,10 +65,10 @@ def ours(split: Split, seed: int, settings: dict) -> tuple[Places, float]:
 def peer(split: Split, seed: int, settings: dict, python: str) -> tuple[Places, float]:
     """The same of the peer, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        data, lists = Path(folder, "split.npz"), Path(folder, "lists.npy")
+        data, lists = f"{folder}/split.npz", f"{folder}/lists.npy"
         np.savez(data, **flat("train", np.arange(len(split.users)), split.train),
                  **flat("history", split.measured, split.histories("test")))  # fmt: skip
-        script = Path(__file__).parent / "peers/rectools_sasrec.py"
+        script = str(Path(__file__).parent / "peers/rectools_sasrec.py")
         command = [python, "-W", "ignore", script, data, lists, json.dumps(settings | {"seed": seed, "depth": K})]
         environment = os.environ | {"OMP_NUM_THREADS": str(settings["threads"])}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
@@ -75,7 +76,7 @@ def peer(split: Split, seed: int, settings: dict, python: str) -> tuple[Places, 
     return evaluate_rows(split, lambda rows: scores_of(best[rows], len(split.items))), float(done.stdout.split()[-1])
 
 
-def flat(part: str, users: np.ndarray, sequences: list[np.ndarray]) -> dict[str, np.ndarray]:
+def flat(part: str, users: np.ndarray, sequences: list[np.ndarray]) -> dict[str, Any]:
     """Sequences as one row an interaction."""
     lengths = [len(own) for own in sequences]
     return {f"{part}_users": np.repeat(users, lengths), f"{part}_items": np.concatenate(sequences)}

@@ -5,12 +5,15 @@ training cut-offs and the same share of negatives. The objective is the scorer's
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
-import lightgbm
 import polars as pl
 
 from training import scorer
 from training.model import Ranker
+
+if TYPE_CHECKING:
+    import lightgbm
 
 ROUNDS = 400
 PARAMETERS = {
@@ -22,8 +25,10 @@ PARAMETERS = {
 
 def fit(
     ranker: Ranker, tables: dict[date, dict[str, pl.DataFrame]], events: dict[date, pl.DataFrame], seed: int, threads: int
-) -> lightgbm.Booster:
+) -> "lightgbm.Booster":
     """Train on cut-offs: their tables (`training.data.load`) and the events of their label windows, as `training.train.fit`."""
+    import lightgbm  # after torch, which brings the libgomp that a machine may lack
+
     names, parts = ranker.config["objectives"], []
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
@@ -34,7 +39,7 @@ def fit(
     return lightgbm.train(PARAMETERS | {"seed": seed, "num_threads": threads}, data, ROUNDS)
 
 
-def scores(booster: lightgbm.Booster, ranker: Ranker, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def scores(booster: "lightgbm.Booster", ranker: Ranker, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """The candidates of all users of a date: user_key, item_id, bought, score."""
     rows = ranker.assemble(tables)
     return rows.pairs.select("user_key", "item_id", "bought").with_columns(score=pl.Series(booster.predict(rows.features)))
