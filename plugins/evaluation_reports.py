@@ -26,7 +26,7 @@ VERSIONS_SHOWN = 30
 app = FastAPI(title="Evaluation reports", openapi_url=None, dependencies=[Depends(signed_in)])
 
 
-def mlflow_answer(path: str, **parameters: str | int) -> httpx.Response:
+def mlflow_answer(path: str, /, **parameters: str | int) -> httpx.Response:
     """What MLflow's server answers; its own client would take seconds and 200 MB to import."""
     from cartwheel.settings import get_settings
 

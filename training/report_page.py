@@ -64,7 +64,12 @@ class Report:
 
     def title(self, name: str) -> str:
         """A list's name to show."""
-        known = {CHALLENGER: f"version {self.version}", CHAMPION: f"champion {self.champion}", RULE: "buy again by visits"}
+        known = {
+            CHALLENGER: f"version {self.version}",
+            CHAMPION: f"champion {self.champion}",
+            RULE: "buy again by visits",
+            "als": "ALS",
+        }
         return known.get(name, name.replace("_", " "))
 
     def segments(self, kind: str) -> list[Segment]:
@@ -114,17 +119,17 @@ def stages(report: Report) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 4) -> str:
     """A figure as the page shows it; a dash for none."""
     if math.isnan(value):
         return "–"
-    return f"{value:.2f}" if abs(value) >= 2 else f"{value:.4f}"
+    return f"{value:.2f}" if abs(value) >= 2 else f"{value:.{digits}f}"
 
 
 def cell(estimate: Estimate, sign: bool = False) -> dict[str, str]:
     """An estimate in its parts: the value, and its interval if there is one."""
     plus = "+" if sign and estimate.value > 0 else ""
-    spread = "" if estimate.low == estimate.high else f"{number(estimate.low)} to {number(estimate.high)}"
+    spread = "" if estimate.low == estimate.high else f"{number(estimate.low, 3)} to {number(estimate.high, 3)}"
     return {"value": plus + number(estimate.value), "interval": "" if math.isnan(estimate.value) else spread}
 
 

@@ -21,7 +21,7 @@ def plugin(load_plugin):
 
 @pytest.fixture
 def client(plugin, monkeypatch):
-    def answer(path: str, **parameters):
+    def answer(path: str, /, **parameters):
         """As much of MLflow as the plugin asks for."""
         request = httpx.Request("GET", f"http://mlflow{path}")
         if path.endswith("/search"):

@@ -83,10 +83,10 @@ def test_the_figures_are_in_it(shown, text, checked):
     words = " ".join(" ".join(checked.text).split())
     assert "Ranker version 7 of 2017-11-30" in words and "refused" in words and "champion before it is version 5" in words
     ndcg = shown.figures.views["all"].lists["challenger"]["ndcg"]
-    assert f"<td>{number(ndcg.value)}<small>{number(ndcg.low)} to {number(ndcg.high)}</small></td>" in text
+    assert f"<td>{number(ndcg.value)}<small>{number(ndcg.low, 3)} to {number(ndcg.high, 3)}</small></td>" in text
     change = shown.figures.views["all"].change["ndcg"].value
     assert f"+{number(change)} to the champion" in words
-    for name in ("popularity", "buy again by visits", "als", "light", "heavy", "head", "tail", "GROCERY"):
+    for name in ("popularity", "buy again by visits", "ALS", "light", "heavy", "head", "tail", "GROCERY"):
         assert name in words, name
 
 
@@ -112,5 +112,5 @@ def test_a_first_model_and_a_run_without_losses():
 
 def test_numbers():
     assert [number(value) for value in (0.12345, -0.5, 12.345, float("nan"))] == ["0.1235", "-0.5000", "12.35", "–"]
-    assert cell(Estimate(0.5, 0.4, 0.6), sign=True) == {"value": "+0.5000", "interval": "0.4000 to 0.6000"}
+    assert cell(Estimate(0.5, 0.4, 0.6), sign=True) == {"value": "+0.5000", "interval": "0.400 to 0.600"}
     assert cell(Estimate(0.5, 0.5, 0.5)) == {"value": "0.5000", "interval": ""}
