@@ -130,6 +130,10 @@ else
 	$(BIN)/python -m benchmarks.recall --purchases "$$purchases"
 endif
 
+.PHONY: bench-ranker
+bench-ranker: env ## The ranker's encoder on a public file (DATA=FILE; SEEDS="1 2 3"), leave one out
+	$(BIN)/python -m benchmarks.ranker "$(DATA)" --seeds $(or $(SEEDS),1 2 3)
+
 .PHONY: bench-baselines
 bench-baselines: env ## All rivals in one table: the release after `make demo`, or a public file (DATA=FILE, leave one out)
 ifdef DATA

@@ -30,6 +30,7 @@ from training.metrics import Estimate, interval, resample_weights
 SEED = 17
 # Each is a module with `fit(split, seed)`, which returns a scorer. The first row is what the others are compared with.
 METHODS = {
+    "ranker": "benchmarks.ranker",
     "popularity": "benchmarks.rivals.popularity",
     "item_knn": "benchmarks.rivals.item_knn",
     "als": "benchmarks.rivals.als",

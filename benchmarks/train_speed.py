@@ -23,12 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.leave_one_out import K, Places, Split, evaluate, evaluate_rows, read_split
-from benchmarks.stand_in import timed_fit  # → benchmarks.ranker
+from benchmarks.ranker import timed_fit
 from training.metrics import interval, resample_weights
 
 RUNS, EPOCHS, THREADS = 3, 5, max(1, (os.cpu_count() or 2) // 2)
 LONG, SHORT, LONG_FROM = 200, 50, 50  # items of a history; the longer where users have more than 50 on average
 SETTINGS = {"width": 64, "blocks": 2, "heads": 2, "dropout": 0.2, "learning_rate": 1e-3, "batch": 128}
+OUR_NAMES = {"width": "width", "layers": "blocks", "heads": "heads", "dropout": "dropout", "length": "length", "epochs": "epochs"}
 OURS, PEER = "Cartwheel", "RecTools SASRec"
 console = Console(stderr=True, width=110)
 
@@ -58,7 +59,8 @@ def main() -> None:
 
 def ours(split: Split, seed: int, settings: dict) -> tuple[Places, float]:
     """Trains once; the places of the test items, and the seconds of an epoch."""
-    scorer, seconds = timed_fit(split, seed, settings)
+    shape = {ours: settings[theirs] for ours, theirs in OUR_NAMES.items()}
+    scorer, seconds = timed_fit(split, seed, shape)
     return evaluate(split, scorer), seconds / settings["epochs"]
 
 

@@ -1,0 +1,80 @@
+"""The ranker's encoder on a public file of interactions: each user's last item against the whole catalogue.
+
+    make bench-ranker DATA=FILE              three seeds: each, their mean and spread
+    make bench-ranker DATA=FILE SEEDS=1      one
+    python -m benchmarks.ranker FILE --seeds 1 2 3
+
+The protocol is that of `leave_one_out`. Settings follow from the data's size alone (`training.next_item.settings_for`), and the
+weights at the end of the training are what is measured, so that nothing is chosen on the test. Ends with one line of JSON.
+"""
+
+import argparse
+import functools
+import json
+import statistics
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.leave_one_out import K, Scorer, Split, evaluate, read_split
+from training import next_item
+
+MEASURES = (f"hr_at_{K}", f"ndcg_at_{K}", "mrr")
+console = Console(stderr=True, width=110)
+
+
+def fit(split: Split, seed: int, settings: next_item.Settings | None = None) -> Scorer:
+    """Train the encoder on the training part; what it returns ranks histories."""
+    items = len(split.items)
+    encoder, _ = next_item.fit(split.train, items, settings or next_item.settings_for(split.train, items), seed)
+    return functools.partial(next_item.next_items, encoder)
+
+
+def timed_fit(split: Split, seed: int, shape: dict[str, int | float]) -> tuple[Scorer, float]:
+    """A scorer of a given shape, and the seconds of its whole training, the spectral start included."""
+    settings = replace(next_item.settings_for(split.train, len(split.items)), **shape)
+    started = time.monotonic()
+    scorer = fit(split, seed, settings)
+    return scorer, time.monotonic() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    split = read_split(arguments.data)
+    settings = next_item.settings_for(split.train, len(split.items))
+    title = f"{arguments.data.name}: {len(split.measured):,} users, {len(split.items):,} items, leave one out, whole catalogue"
+    console.print(title, asdict(settings))
+    table = Table("seed", *(f"{part} {name}" for part in ("validation", "test") for name in ("HR@10", "NDCG@10")), "seconds",
+                  title=title)  # fmt: skip
+    found: list[dict[str, float]] = []
+    for seed in arguments.seeds:
+        started = time.monotonic()
+        scorer = fit(split, seed)
+        seconds = time.monotonic() - started
+        validation, test = evaluate(split, scorer, "validation").means(), evaluate(split, scorer).means()
+        found.append({f"validation_{name}": value for name, value in validation.items()} | test | {"fit_seconds": seconds})
+        shown = [f"{part[name]:.4f}" for part in (validation, test) for name in MEASURES[:2]]
+        table.add_row(str(seed), *shown, f"{seconds:.0f}")
+        console.print(f"seed {seed}:", *shown)
+    mean = {name: statistics.mean(run[name] for run in found) for name in found[0]}
+    spread = {name: statistics.stdev(run[name] for run in found) if len(found) > 1 else 0.0 for name in found[0]}
+    ends = [f"validation_{name}" for name in MEASURES[:2]] + list(MEASURES[:2])
+    table.add_row("mean ± deviation", *(f"{mean[name]:.4f} ± {spread[name]:.4f}" for name in ends), f"{mean['fit_seconds']:.0f}",
+                  style="bold")  # fmt: skip
+    console.print(table)
+    figures = {f"{name}_deviation": spread[name] for name in MEASURES} | mean
+    last = {name: figures.pop(name) for name in MEASURES[:2]}
+    plain = {name: round(value, 6) for name, value in (figures | last).items()}
+    print(json.dumps({"data": arguments.data.name, "seeds": arguments.seeds, **plain}))
+
+
+if __name__ == "__main__":
+    main()
