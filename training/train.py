@@ -12,7 +12,6 @@ import argparse
 import os
 import shutil
 import tempfile
-import time
 from datetime import date
 from pathlib import Path
 
@@ -48,17 +47,16 @@ def fit(
     min_item_purchases: int = 5,
     checkpoints: Path | None = None,
     **epochs: int,
-) -> tuple[Ranker, dict[str, float]]:
+) -> tuple[Ranker, dict[str, History]]:
     """Train both stages on cut-offs, oldest first: their tables (`data.load`) and the events of their label windows.
 
     `epochs` may hold `encoder_epochs` and `scorer_epochs`; both stages keep their state in the folder `checkpoints`.
-    Returns the ranker and its losses and times.
+    Returns the ranker and how each stage went, by its name.
 
     Raises:
         training.checks.BadTrainingDataError: the data holds what must not be learnt from.
         training.loop.DivergedError: a loss became NaN or infinite.
     """
-    started = time.monotonic()
     for cutoff in sorted(tables):
         checks.check_cutoff(cutoff, tables[cutoff], events[cutoff], window_days, min_item_purchases)
     first = tables[min(tables)]
@@ -75,8 +73,7 @@ def fit(
         "seed": seed,
     }
     stage = None if checkpoints is None else checkpoints / "encoder.pt"
-    history = train_encoder(ranker, first["sequences"], first["items"], seed, epochs.get("encoder_epochs"), stage)
-    figures = shown("encoder", history)
+    encoder = train_encoder(ranker, first["sequences"], first["items"], seed, epochs.get("encoder_epochs"), stage)
     parts = []
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
@@ -86,23 +83,13 @@ def fit(
     examples = scorer.joined(parts)
     checks.check_examples(examples.labels, examples.weights)
     stage = None if checkpoints is None else checkpoints / "scorer.pt"
-    history = scorer.train_scorer(ranker, examples, seed, epochs.get("scorer_epochs"), stage)
-    figures |= shown("scorer", history) | {"examples": float(len(examples.labels))}
-    figures["training_seconds"] = time.monotonic() - started
-    return ranker, figures
+    return ranker, {"encoder": encoder, "scorer": scorer.train_scorer(ranker, examples, seed, epochs.get("scorer_epochs"), stage)}
 
 
-def shown(stage: str, history: History) -> dict[str, float]:
-    """The figures of a stage, by name: losses per epoch and the last of them, time, and how well it was fed."""
-    losses = {f"{stage}_loss_epoch_{epoch}": loss for epoch, loss in enumerate(history.losses, 1)}
-    last = {f"{stage}_loss": loss for loss in history.losses[-1:]}
-    return {
-        **losses,
-        **last,
-        f"{stage}_seconds": history.seconds,
-        f"{stage}_data_share": history.data_share,
-        f"{stage}_examples_per_second": history.examples_per_second,
-    }
+def figures_of(histories: dict[str, History]) -> dict[str, float]:
+    """How long each stage took, and how well it was fed, by name."""
+    measures = ("seconds", "data_share", "examples_per_second", "examples")
+    return {f"{stage}_{name}": round(getattr(history, name), 4) for stage, history in histories.items() for name in measures}
 
 
 def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
@@ -122,7 +109,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
     tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
     events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}
     checkpoints = settings.training_dir / f"{day}-{seed}"
-    ranker, figures = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases, checkpoints)
+    ranker, histories = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases, checkpoints)
     if not device.is_first():
         return None
     champions.registry_client()
@@ -134,8 +121,8 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
             settled | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in SCORER.items()}
         )
         mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
-        registry.log_losses({stage: [figures.pop(f"{stage}_loss")] for stage in ("encoder", "scorer")})
-        mlflow.log_metrics(figures)
+        registry.log_losses({stage: history.losses for stage, history in histories.items()})
+        mlflow.log_metrics(figures_of(histories))
         checksums = {f"data_{cutoff}": data.checksum(cutoff) for cutoff in cutoffs.training}
         tags = {champions.DATE_TAG: day.isoformat(), "seed": str(seed)} | checksums
         mlflow.set_tags(tags)
@@ -145,7 +132,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
         for key, value in tags.items():
             champions.registry_client().set_model_version_tag(champions.MODEL, version, key, value)
     shutil.rmtree(checkpoints, ignore_errors=True)  # the model is safe; what is left over is only in the way
-    log.info("trained", date=str(day), version=version, **{name: round(value, 4) for name, value in figures.items()})
+    log.info("trained", date=str(day), version=version, **figures_of(histories))
     return version
 
 

@@ -32,7 +32,8 @@ def fit(
     names, parts = ranker.config["objectives"], []
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
-        parts.append(scorer.examples(rows, scorer.labels(rows.pairs, events[cutoff], names), seed))
+        labels, ranks = scorer.labels(rows.pairs, events[cutoff], names), scorer.shown_ranks(rows.pairs, events[cutoff])
+        parts.append(scorer.examples(rows, labels, ranks, seed))
     examples = scorer.joined(parts)
     purchased = examples.labels[:, names.index("purchase")]
     data = lightgbm.Dataset(examples.features, purchased, weight=examples.weights)

@@ -51,7 +51,7 @@ def test_cutoffs_end_before_the_date():
 
 def test_a_later_event_changes_no_earlier_state():
     torch.manual_seed(0)
-    encoder = Encoder([20, 5, 5, 5], width=16, layers=2, heads=2, dropout=0.0).eval()
+    encoder = Encoder([20, 5, 5, 5], width=16, layers=2, heads=2, dropout=0.0, length=8, temperature=0.5).eval()
     codes, days = torch.randint(2, 5, (3, 8, 4)), torch.arange(8.0).repeat(3, 1)
     before = encoder(codes, days)
     codes[:, 5], days[:, 5:] = 4, days[:, 5:] + 9

@@ -1,5 +1,6 @@
 """The scorer's objectives: the entire space by hand, the place of what was shown, and answers that are known."""
 
+from dataclasses import replace
 from datetime import date
 from math import log
 
@@ -97,7 +98,7 @@ def test_a_shop_with_a_shopfront_gets_both_heads_and_its_model_can_be_restored(t
     lists = tables["candidates"].select("user_key", "item_id", rank="popular_rank")
     bought = training_shop.labels(CUTOFF)
     shown, _ = replay(lists, bought, CUTOFF, Shopfront(click_wanted=0.9), seed=1)
-    shown = shown.select("item_id", "event_type", user_key="user_id", rank=pl.col("rank").cast(pl.Int32))
+    shown = shown.select("item_id", "event_type", "event_ts", user_key="user_id", rank=pl.col("rank").cast(pl.Int32))
     events = pl.concat([bought, shown.select(bought.columns)])
     ranker, _ = fit({CUTOFF: tables}, {CUTOFF: events}, 5, encoder_epochs=1, scorer_epochs=2)
     assert ranker.config["objectives"] == ["purchase", "click"] and ranker.config["ranked"]
@@ -114,7 +115,7 @@ def test_a_shop_with_a_shopfront_gets_both_heads_and_its_model_can_be_restored(t
 @pytest.fixture
 def small_steps(monkeypatch):
     monkeypatch.setattr(scorer, "ROWS_PER_STEP", 256)
-    monkeypatch.setattr(scorer, "LEARNING_RATE", 5e-3)
+    monkeypatch.setattr(scorer, "SCHEDULE", replace(scorer.SCHEDULE, learning_rate=5e-3))
 
 
 def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranker:

@@ -26,12 +26,12 @@ def test_every_user_gets_every_candidate_scored(users, items, visits):
     assert items < OWN_CANDIDATES
     sizes = {"users": users, "items": items, "visits": visits}
     tables = training_shop.tables(CUTOFF, **sizes)
-    ranker, figures = trained(tables, training_shop.labels(CUTOFF, **sizes))
+    ranker, histories = trained(tables, training_shop.labels(CUTOFF, **sizes))
     scored = pl.DataFrame(ranker.score(**{name: tables[name].to_arrow() for name in TABLES}))
     bought_often = tables["item"].filter(pl.col("purchases") >= 5)
     assert len(scored) == users * len(bought_often) > 0
     assert scored["score"].is_between(0, 1).all()
-    assert ("encoder_loss" in figures) == (visits > 1)  # with one visit each there is nothing that came after it
+    assert bool(histories["encoder"].losses) == (visits > 1)  # with one visit each there is nothing that came after it
 
 
 def test_a_user_without_a_history_among_others():
