@@ -22,6 +22,7 @@ from training.spectral import spectral_vectors
 
 LONGEST = 200
 HISTORY_QUANTILE = 0.99  # of the users' whole histories fit
+STEPS_PER_EPOCH = 64  # at least, as far as steps of 256 items go
 Batch = tuple[Tensor, Tensor, torch.Generator]
 
 
@@ -35,17 +36,20 @@ class Settings:
     layers: int = 2
     heads: int = 2
     temperature: float = 0.07
-    epochs: int = 20
-    learning_rate: float = 5e-3
+    epochs: int = 16
+    learning_rate: float = 4e-3
     items_per_step: int = 4096
 
 
 def settings_for(sequences: Sequence[np.ndarray], items: int) -> Settings:
-    """The settings for data of this size: the fewer times an item is seen, the more dropout."""
+    """The settings for data of this size: the fewer times an item is seen, the more dropout; small data in small steps."""
     lengths = np.array([len(own) for own in sequences])
-    seen = lengths.sum() / items
-    dropout = float(np.clip(0.5 - 0.1 * math.log2(max(seen, 1) / 16), 0.2, 0.5))
-    return Settings(length=int(np.clip(np.quantile(lengths, HISTORY_QUANTILE), 10, LONGEST)), dropout=round(dropout, 2))
+    seen, steps = lengths.sum() / items, lengths.sum() / STEPS_PER_EPOCH
+    return Settings(
+        length=int(np.clip(np.quantile(lengths, HISTORY_QUANTILE), 10, LONGEST)),
+        dropout=round(float(np.clip(0.5 - 0.1 * math.log2(max(seen, 1) / 16), 0.2, 0.5)), 2),
+        items_per_step=int(np.clip(2 ** round(math.log2(max(steps, 1))), 256, 4096)),
+    )
 
 
 def fit(sequences: Sequence[np.ndarray], items: int, settings: Settings, seed: int) -> tuple[Encoder, loop.History]:

@@ -28,7 +28,7 @@ def spectral_vectors(sequences: Sequence[np.ndarray], items: int, width: int, se
     kept = information > 0
     places = torch.from_numpy(np.stack([entries.row[kept], entries.col[kept]]).astype(np.int64))
     values = torch.from_numpy(information[kept]).float()
-    matrix = torch.sparse_coo_tensor(places, values, (items, items)).coalesce()
+    matrix = torch.sparse_coo_tensor(places, values, (items, items), check_invariants=True).coalesce()
     generator = torch.Generator().manual_seed(seed)
     rank = min(width, items)
     left, strength = _decompose(matrix, rank, generator)
