@@ -25,7 +25,8 @@ def catalogue_loss(
     """The weighted mean of -log softmax(states · vectors + bias) at the targets.
 
     Over a large catalogue the softmax runs over the batch's targets and a uniform sample, each item counting one over the
-    chance that it is among them (importance sampling: Bengio, Senécal, "Adaptive importance sampling", 2008).
+    chance that it is among them (importance sampling: Bengio, Senécal, "Adaptive importance sampling", 2008). A row's own
+    targets are there for certain and count one (Khrylchenko et al., "Correcting the LogQ correction", RecSys 2025).
 
     Args:
         states: [n, width]. vectors: [items, width]. bias: [items].
@@ -38,9 +39,10 @@ def catalogue_loss(
         drawn = torch.randint(items, (SAMPLED_ITEMS,), generator=generator).to(targets.device)
         chosen = torch.cat([targets.reshape(-1), drawn]).unique()
         expected = targets.numel() * share[chosen] + SAMPLED_ITEMS / items
-        bias = bias[chosen] - torch.log(-torch.expm1(-expected))
-        vectors, targets = F.embedding(chosen, vectors), torch.searchsorted(chosen, targets)
-    return _Softmax.apply(states, vectors, bias, targets, weights)
+        correction = -torch.log(-torch.expm1(-expected))
+        vectors, bias, targets = F.embedding(chosen, vectors), bias[chosen], torch.searchsorted(chosen, targets)
+        return _Softmax.apply(states, vectors, bias, targets, weights, correction)
+    return _Softmax.apply(states, vectors, bias, targets, weights, None)
 
 
 @functools.cache
@@ -57,7 +59,9 @@ class _Softmax(torch.autograd.Function):
 
     @staticmethod
     @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
-    def forward(ctx: Any, states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, weights: Tensor, correction: Tensor | None
+    ) -> Tensor:
         kind = product_type(states.device)
         weights = weights / weights.sum().clamp(min=1e-12)
         table = vectors.to(kind)
@@ -66,7 +70,11 @@ class _Softmax(torch.autograd.Function):
         for start in range(0, len(states), ROWS):
             rows = slice(start, start + ROWS)
             state, target, weight = states[rows].to(kind), targets[rows], weights[rows]
-            likely = torch.softmax((state @ table.T).float() + bias, dim=1)
+            logits = (state @ table.T).float() + bias
+            if correction is not None:
+                own = logits.gather(1, target)
+                logits = (logits + correction).scatter_(1, target, own)
+            likely = torch.softmax(logits, dim=1)
             loss -= (weight * likely.gather(1, target).clamp(min=1e-30).log()).sum()
             likely *= weight.sum(1, keepdim=True)  # from here on the gradient of the logits
             likely.scatter_add_(1, target, -weight)
@@ -81,4 +89,4 @@ class _Softmax(torch.autograd.Function):
     @torch.amp.custom_bwd(device_type="cuda")
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         to_states, to_vectors, to_bias = ctx.saved_tensors
-        return to_states * scale, to_vectors * scale, to_bias * scale, None, None
+        return to_states * scale, to_vectors * scale, to_bias * scale, None, None, None
