@@ -65,7 +65,7 @@ def _with_reasons(day: date, lists: pl.DataFrame, user_item: pl.DataFrame, items
     explained = add_explained_reasons(lists, explanations, Facts(user_item, items, sales, ranks))
     log.info(
         "reasons explained", date=str(day), rows=dict(explained["group"].value_counts(sort=True).iter_rows()),
-        share_of_the_models_first_group=round((explained["group"] == explained["top_group"]).mean() or 0.0, 3),
+        share_of_the_models_first_group=round((explained["group"] == explained["top_group"]).sum() / max(len(explained), 1), 3),
     )  # fmt: skip
     return explained
 

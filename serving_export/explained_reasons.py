@@ -49,7 +49,9 @@ def add_explained_reasons(lists: pl.DataFrame, explanations: pl.DataFrame, facts
         known = known.join(_often(facts, level), on=["user_key", level], how="left")
     rows = lists.join(known, on=PAIR, how="left").with_columns(_sentences())
     effects = {name: pl.col(f"{name}_effect") for name in REASON_GROUPS}
-    sayable = {name: pl.when(pl.col(f"{name}_sentence").is_not_null()).then(effect) for name, effect in effects.items()}
+    sayable: dict[str, pl.Expr] = {
+        name: pl.when(pl.col(f"{name}_sentence").is_not_null()).then(effect) for name, effect in effects.items()
+    }
     return (
         rows.with_columns(group=_largest(sayable), top_group=_largest(effects))
         .with_columns(reason=pl.coalesce(*(pl.when(group=name).then(f"{name}_sentence") for name in REASON_GROUPS)))

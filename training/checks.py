@@ -110,10 +110,10 @@ def _of_histories(sequences: pl.DataFrame, cutoff: date) -> Iterator[str]:
 
 
 def _of_catalogue(item: pl.DataFrame, minimum: int) -> Iterator[str]:
-    most = item["purchases"].fill_nan(None).max()
-    if most is None or most < minimum:  # type: ignore[operator]  # a number
+    most = item.select(pl.col("purchases").fill_nan(None).max().fill_null(0)).item()
+    if most < minimum:
         yield (
-            f"features/item.purchases: no item was bought {minimum} times, the most is {most or 0:g}, so none may be recommended:"
+            f"features/item.purchases: no item was bought {minimum} times, the most is {most:g}, so none may be recommended:"
             " lower CARTWHEEL_MIN_ITEM_PURCHASES, or train when there are more events"
         )
 
@@ -126,7 +126,7 @@ def _of_window(events: pl.DataFrame, sequences: pl.DataFrame, cutoff: date, days
     window = f"label window {cutoff + timedelta(days=1)} to {cutoff + timedelta(days=days)}"
     late = events.filter(pl.col("event_ts") >= _end_of(cutoff + timedelta(days=days + 1)))
     if len(late):
-        yield f"interactions: {len(late)} events lie after the {window}, the last at {late['event_ts'].max()}"
+        yield f"interactions: {len(late)} events lie after the {window}, the last at {late['event_ts'].max()!s}"
     bought = events.filter(pl.col("event_type") == "purchase").join(sequences, on="user_key", how="semi")
     if bought.is_empty():
         yield (

@@ -90,7 +90,7 @@ def start_from_histories(encoder: Encoder, bought: torch.Tensor, seed: int) -> t
     `bought` is item codes [users, length]; returns each known item's share of the purchases [items].
     """
     counts = torch.bincount(bought.reshape(-1), minlength=len(encoder.bias.weight)).float()[2:]
-    popularity, table = torch.log1p(counts), encoder.parts[0].weight
+    popularity, table = torch.log1p(counts), encoder.tables[0]
     sequences = [own[own > 1].numpy() - 2 for own in bought]
     with torch.no_grad():
         encoder.bias.weight[2:, 0] = (popularity - popularity.mean()).to(table.device)

@@ -38,7 +38,7 @@ def by_activity(user: pl.DataFrame, truth: metrics.Truth) -> list[Group]:
     strangers = truth.users.join(known, on="user_key", how="anti").select("user_key", segment=pl.lit("new"))
     segment = pl.concat([known.select("user_key", "segment"), strangers])
     light = segment.filter(pl.col("segment") == "light").join(user, on="user_key")
-    most = f"{light['purchases'].max():,.0f}" if len(light) else "0"
+    most = format(light["purchases"].fill_nan(None).max() or 0, ",.0f")
     limits = {
         "new": f"fewer than {segments.NEW_VISITS} visits",
         "light": f"others with up to {most} purchases",

@@ -85,6 +85,11 @@ class Encoder(nn.Module):
         self.length, self.dropout = length, nn.Dropout(dropout)
         self.scale = 1 / (width * temperature)
 
+    @property
+    def tables(self) -> list[Tensor]:
+        """The vectors of each kind of part [size, width]."""
+        return list(self.parts.parameters())
+
     def _sum(self, codes: Tensor) -> Tensor:
         return torch.stack([part(codes[..., kind]) for kind, part in enumerate(self.parts)]).sum(0)
 

@@ -62,7 +62,7 @@ def fit(sequences: Sequence[np.ndarray], items: int, settings: Settings, seed: i
     shape = {name: getattr(settings, name) for name in ("width", "layers", "heads", "dropout", "length", "temperature")}
     encoder = Encoder([items + 1], **shape)
     with torch.no_grad():  # code 0 pads
-        encoder.parts[0].weight[1:] = encoder.SPREAD * spectral_vectors(sequences, items, settings.width, seed)
+        encoder.tables[0][1:] = encoder.SPREAD * spectral_vectors(sequences, items, settings.width, seed)
     encoder.to("cuda" if torch.cuda.is_available() else "cpu")
     where = encoder.bias.weight.device
     windows = [window for own in sequences for window in _windows(own + 1, settings.length + 1)]

@@ -35,7 +35,7 @@ def write(version: str) -> None:
         ValueError: nothing was bought in the gate's window.
     """
     client, report = champions.registry_client(), make(version)
-    run = client.get_model_version(champions.MODEL, version).run_id
+    run = str(client.get_model_version(champions.MODEL, version).run_id)
     client.log_text(run, page(report), ARTIFACT)
     for name, value in main_figures(report.figures).items():
         client.log_metric(run, f"report_{name}", value)
@@ -67,7 +67,7 @@ def make(version: str) -> Report:
         verdict=found.tags.get(champions.GATE_TAG, ""),
         reason=found.tags.get("gate_reason", ""),
         figures=measure(window, scores),
-        losses=registry.losses(found.run_id),
+        losses=registry.losses(str(found.run_id)),
     )
 
 

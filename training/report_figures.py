@@ -96,7 +96,7 @@ def measure(window: Window, scores: dict[str, pl.DataFrame]) -> Figures:
         {view: measure_view(window, scores, view) for view in VIEWS},
         [measure_segment(window, scores, marked, group, truth) for group in groups(window.tables, truth)],
         {name: measure_scores(rows) for name, rows in marked.items()},
-        metrics.auc_difference(*(auc_rows(marked[name]) for name in (CHALLENGER, CHAMPION))) if CHAMPION in scores else None,
+        metrics.auc_difference(auc_rows(marked[CHALLENGER]), auc_rows(marked[CHAMPION])) if CHAMPION in scores else None,
         kept(*(baselines.ranked(scores[name], K) for name in (CHALLENGER, CHAMPION))) if CHAMPION in scores else None,
     )
 

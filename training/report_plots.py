@@ -4,6 +4,7 @@ import html
 import io
 import math
 import re
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from training.metrics import Estimate
 
@@ -20,7 +21,7 @@ WIDTH = 5.2  # inches: as wide as a phone, so that letters keep their size there
 # What matplotlib draws in, and the variable of the page that stands for it: a page in the dark has other colours.
 INK, MUTED, FIRST, SECOND, THIRD = "#000001", "#000002", "#000003", "#000004", "#000005"
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", FIRST: "var(--first)", SECOND: "var(--second)", THIRD: "var(--third)"}
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cartwheel",  # the same figures give the same page
     "font.size": 9.5,
@@ -47,8 +48,9 @@ def intervals(series: dict[str, dict[str, Estimate]], unit: str, about: str, zer
         figure, axes = _figure(0.75 + (0.17 * len(series) + 0.13) * len(names))
         step = 0.22 if len(series) > 1 else 0.0
         for place, (label, estimates) in enumerate(series.items()):
-            rows = [(row, estimates[name]) for row, name in enumerate(names) if name in estimates]
-            rows = [(row + step * (place - (len(series) - 1) / 2), e) for row, e in rows if not math.isnan(e.value)]
+            shift = step * (place - (len(series) - 1) / 2)
+            found = [(row + shift, estimates[name]) for row, name in enumerate(names) if name in estimates]
+            rows = [(row, e) for row, e in found if not math.isnan(e.value)]
             at, value = [row for row, _ in rows], [e.value for _, e in rows]
             spread = [[e.value - e.low for _, e in rows], [e.high - e.value for _, e in rows]]
             axes.errorbar(value, at, xerr=spread, fmt="o", ms=4.5, lw=1.6, color=(FIRST, SECOND, THIRD)[place], label=label)
@@ -68,7 +70,7 @@ def curves(losses: dict[str, list[float]], about: str) -> str:
         figure, axes = _figure(2.4)
         for colour, (label, values) in zip((FIRST, SECOND, THIRD), losses.items(), strict=False):
             axes.plot(range(1, len(values) + 1), values, marker="o", ms=4, color=colour, label=label)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
         axes.grid(axis="y")

@@ -122,6 +122,6 @@ def _draw(truth: pl.DataFrame, day: date, surface: str, random: np.random.Genera
             session_id="request_id",
         )
         .select(EVENTS.names())
-        .cast(dict(EVENTS))
+        .cast(EVENTS)
         .sort("event_ts", "event_id")
     )

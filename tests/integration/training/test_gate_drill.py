@@ -49,7 +49,10 @@ def shop(cutoff: date) -> dict[str, pl.DataFrame]:
 
 def bought(cutoff: date, mistaken: pl.Expr) -> pl.DataFrame:
     """What users buy after a cut-off: their even items, but the odd ones for those about whom it is mistaken."""
-    pairs = shop(cutoff)["user_item"].select("user_key", "item_id", event_type=pl.lit("purchase"))
+    when = datetime.combine(cutoff + timedelta(days=5), datetime.min.time(), UTC)
+    pairs = shop(cutoff)["user_item"].select(
+        "user_key", "item_id", event_type=pl.lit("purchase"), event_ts=pl.lit(when), rank=pl.lit(None, pl.Int32)
+    )
     return pairs.filter(mistaken != EVEN)
 
 
@@ -60,7 +63,7 @@ def made_up_lake(stores: LocalConfig) -> Iterator[None]:
     of_dataset = {data.DATASETS[name]: table for name, table in tables.items()}
     others = tables["candidates"].join(tables["user_item"], on=["user_key", "item_id"], how="anti")
     als = others.select("user_key", "item_id", score=pl.lit(0.5), rank=pl.int_range(1, pl.len() + 1).over("user_key"))
-    window = bought(CUTOFF, pl.lit(False)).with_columns(event_ts=pl.lit(datetime(1999, 8, 1, tzinfo=UTC)))
+    window = bought(CUTOFF, pl.lit(False))
     missing = [name for name in LAKE_SCHEMAS["interactions"].names if name not in window.columns]
     partitions = {(dataset, CUTOFF): table for dataset, table in of_dataset.items()} | {
         ("candidates/als", CUTOFF): als,
