@@ -16,6 +16,7 @@ from training.data import DATASETS
 
 KEYS = {name: tuple(FEATURES[dataset].keys) for name, dataset in DATASETS.items() if dataset in FEATURES} | {
     "items": ("item_id",),
+    "users": ("user_key",),
     "candidates": ("user_key", "item_id"),
 }
 
