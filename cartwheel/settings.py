@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LOCAL_DIR = Path(os.environ.get("CARTWHEEL_LOCAL_DIR", PROJECT_ROOT / ".local")).resolve()
 LOCAL_ENV_FILE = LOCAL_DIR / "cartwheel.env"
+RankerVariant = Literal["full", "int8", "pruned", "student"]
 
 
 class Settings(BaseSettings):
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
     train_every_days: int = Field(7, description="Age of the champion, in days, at which `train_ranker` trains again.")
     label_window_days: int = Field(28, description="Length of the windows that training labels come from.")
+    ranker_variant: RankerVariant = Field("full", description="Which ranker is trained and served (docs/smaller-models.md).")
     training_dir: Path = Field(LOCAL_DIR / "training", description="Checkpoints of a training until its model is logged.")
     list_size: int = Field(50, description="Items per list of a release.")
     releases_kept: int = Field(3, description="Releases that stay loaded in both stores.")

@@ -235,6 +235,34 @@ class Scorer(nn.Module):
         return torch.cat([logit_of_both(first, then), first], dim=1) if then.shape[1] else first
 
 
+# Weights in eight bits
+
+
+def state_to_save(module: nn.Module, eight_bits: bool) -> dict[str, Tensor | tuple[Tensor, Tensor]]:
+    """The module's state on the CPU, with the matrices of its layers as pairs of `in_eight_bits` if asked for."""
+    state: dict[str, Any] = {key: tensor.cpu() for key, tensor in module.state_dict().items()}
+    for name, layer in module.named_modules():
+        if eight_bits and isinstance(layer, nn.Linear | nn.Embedding) and layer.weight.shape[1] > 1:
+            state[f"{name}.weight"] = in_eight_bits(state[f"{name}.weight"])
+    return state
+
+
+def saved_state(saved: dict[str, Tensor | tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """The state that `state_to_save` made, all in float32."""
+    return {key: part if isinstance(part, Tensor) else part[0] * part[1].float() for key, part in saved.items()}
+
+
+def in_eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Int8 [rows, columns] and a scale per row [rows, 1], whose product is near `weight`: the largest of a row becomes ±127.
+
+    Symmetric quantisation per channel (Krishnamoorthi 2018, arXiv:1806.08342). The scales are bfloat16: as their products
+    with an int8 are exact in float32, to quantise such a product again gives the same bits.
+    """
+    scale = (weight.abs().amax(dim=1, keepdim=True) / 127).bfloat16()
+    steps = weight / scale.float().clamp(min=torch.finfo(torch.float32).tiny)
+    return steps.round().clamp(-127, 127).to(torch.int8), scale
+
+
 # From lake tables to rows
 
 
@@ -395,16 +423,19 @@ class Ranker(PythonModel):
         self.build_encoder()
         self.build_scorer()
         state = torch.load(folder / "weights.pt", map_location=self.device, weights_only=True)
-        self.encoder.load_state_dict(state["encoder"])
-        self.scorer.load_state_dict(state["scorer"])
+        self.encoder.load_state_dict(saved_state(state["encoder"]))
+        self.scorer.load_state_dict(saved_state(state["scorer"]))
         return self
 
     def save(self, folder: Path) -> None:
-        """Write `config.json` and `weights.pt`."""
+        """Write `config.json` and `weights.pt`, which holds matrices in eight bits if the configured variant is `int8`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.config, sort_keys=True))
-        weights = {name: module.state_dict() for name, module in (("encoder", self.encoder), ("scorer", self.scorer))}
-        torch.save({name: {key: t.cpu() for key, t in state.items()} for name, state in weights.items()}, folder / "weights.pt")
+        eight_bits = self.config["variant"] == "int8"
+        weights = {
+            name: state_to_save(module, eight_bits) for name, module in (("encoder", self.encoder), ("scorer", self.scorer))
+        }
+        torch.save(weights, folder / "weights.pt")
 
     def load_context(self, context: Any) -> None:
         """Called by MLflow with the artifact `model`: the folder that `save` wrote."""

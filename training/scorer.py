@@ -88,35 +88,57 @@ def joined(parts: list[Examples]) -> Examples:
     )
 
 
+class Task:
+    """A scorer's batches of examples, in an order drawn from (seed, epoch), and its loss on them: what `training.loop` takes."""
+
+    def __init__(self, scorer: Scorer, data: Examples, seed: int):
+        device = data.state.device
+        self.scorer, self.state, self.vector, self.seed = scorer, data.state, data.vector, seed
+        features = torch.from_numpy(data.features).split(65_536)
+        self.inputs = torch.cat([scorer.transform(part.to(device)) for part in features])
+        self.label, self.rank, self.weight = (
+            torch.from_numpy(part).to(device) for part in (data.labels, data.ranks, data.weights)
+        )
+        self.steps = math.ceil(len(self.inputs) / ROWS_PER_STEP)
+
+    @property
+    def data(self) -> tuple[torch.Tensor, ...]:
+        return self.inputs, self.state, self.vector, self.label, self.rank, self.weight
+
+    def batches(self, epoch: int) -> Iterator[torch.Tensor]:
+        """Places of examples, `ROWS_PER_STEP` at a time."""
+        order = torch.randperm(len(self.inputs), generator=loop.generator(self.seed, epoch))
+        yield from order.to(self.inputs.device).split(ROWS_PER_STEP)
+
+    def logits(self, batch: torch.Tensor) -> torch.Tensor:
+        """Logits [batch, objectives], each at the place where the item was shown."""
+        return self.scorer(self.inputs[batch], self.state[batch], self.vector[batch], self.rank[batch])
+
+    def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """The mean weighted binary cross-entropy, and of how many examples."""
+        losses = F.binary_cross_entropy_with_logits(self.logits(batch), self.label[batch], reduction="none").mean(1)
+        return (losses * self.weight[batch]).sum() / self.weight[batch].sum(), len(batch)
+
+    def fit(self, schedule: loop.Schedule, checkpoint: Path | None = None) -> loop.History:
+        """Train the scorer in place."""
+        return loop.fit("scorer", self.scorer, self.batches, self.loss, self.steps, schedule, self.seed, checkpoint, self.data)
+
+
 def train_scorer(
     ranker: Ranker, data: Examples, seed: int, epochs: int | None = None, checkpoint: Path | None = None
 ) -> loop.History:
     """Train `ranker.scorer` by weighted binary cross-entropy; the result is an average of the last weights."""
     torch.manual_seed(seed)
-    device = ranker.device
     sample = data.features[np.random.default_rng(seed).permutation(len(data.features))[:TRANSFORM_SAMPLE]]
     ranker.config["missing"] = len(Scorer.missing_patterns(sample))
     ranker.config["ranked"] = bool(data.ranks.any())
     ranker.build_scorer()
-    scorer = ranker.scorer
-    scorer.fit_transforms(sample)
-    scorer.to(device)
-    inputs = torch.cat([scorer.transform(part.to(device)) for part in torch.from_numpy(data.features).split(65_536)])
-    label, weight = torch.from_numpy(data.labels).to(device), torch.from_numpy(data.weights).to(device)
-    rank = torch.from_numpy(data.ranks).to(device)
+    ranker.scorer.fit_transforms(sample)
+    ranker.scorer.to(ranker.device)
+    task = Task(ranker.scorer, data, seed)
+    label, weight = task.label, task.weight
     if label.shape[1] > 1:  # a product of two halves would take long to become as rare as purchases are
-        scorer.start_from_rates((label * weight[:, None]).sum(0) / weight.sum())
-    log.info("scorer", rows=len(inputs), positives=int(label[:, 0].sum()), inputs=inputs.shape[1], objectives=label.shape[1])
-
-    def batches(epoch: int) -> Iterator[torch.Tensor]:
-        order = torch.randperm(len(inputs), generator=loop.generator(seed, epoch))
-        yield from order.to(device).split(ROWS_PER_STEP)
-
-    def loss(batch: torch.Tensor) -> tuple[torch.Tensor, int]:
-        logits = scorer(inputs[batch], data.state[batch], data.vector[batch], rank[batch])
-        losses = F.binary_cross_entropy_with_logits(logits, label[batch], reduction="none").mean(1)
-        return (losses * weight[batch]).sum() / weight[batch].sum(), len(batch)
-
-    schedule = replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs)
-    steps, parts = math.ceil(len(inputs) / ROWS_PER_STEP), (inputs, data.state, data.vector, label, rank, weight)
-    return loop.fit("scorer", scorer, batches, loss, steps, schedule, seed, checkpoint, parts)
+        ranker.scorer.start_from_rates((label * weight[:, None]).sum(0) / weight.sum())
+    rows, inputs = task.inputs.shape
+    log.info("scorer", rows=rows, positives=int((label[:, 0] > 0.5).sum()), inputs=inputs, objectives=label.shape[1])
+    return task.fit(replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs), checkpoint)

@@ -22,12 +22,13 @@ import torch
 
 from cartwheel import champion as champions
 from cartwheel.contracts import parse_partition_key
-from cartwheel.settings import get_settings
-from training import checks, data, device, registry, scorer
+from cartwheel.settings import RankerVariant, get_settings
+from training import checks, data, device, registry, scorer, smaller
 from training.cutoffs import cutoffs_for
 from training.encoder import train_encoder, vocabulary
 from training.loop import History
 from training.model import Ranker
+from training.scorer import Examples
 
 log = structlog.get_logger()
 
@@ -46,12 +47,13 @@ def fit(
     window_days: int = 28,
     min_item_purchases: int = 5,
     checkpoints: Path | None = None,
+    variant: RankerVariant = "full",
     **epochs: int,
 ) -> tuple[Ranker, dict[str, History]]:
     """Train both stages on cut-offs, oldest first: their tables (`data.load`) and the events of their label windows.
 
     `epochs` may hold `encoder_epochs` and `scorer_epochs`; both stages keep their state in the folder `checkpoints`.
-    Returns the ranker and how each stage went, by its name.
+    Returns the ranker, as the `variant` that was asked for (`training.smaller`), and how each stage went, by its name.
 
     Raises:
         training.checks.BadTrainingDataError: the data holds what must not be learnt from.
@@ -70,20 +72,29 @@ def fit(
         "min_item_purchases": min_item_purchases,
         "own_candidates": OWN_CANDIDATES,
         "objectives": scorer.objectives(pl.concat(events.values())),
+        "variant": "full",
         "seed": seed,
     }
     stage = None if checkpoints is None else checkpoints / "encoder.pt"
     encoder = train_encoder(ranker, first["sequences"], first["items"], seed, epochs.get("encoder_epochs"), stage)
+    examples = examples_of(ranker, tables, events)
+    checks.check_examples(examples.labels, examples.weights)
+    stage = None if checkpoints is None else checkpoints / "scorer.pt"
+    histories = {"encoder": encoder, "scorer": scorer.train_scorer(ranker, examples, seed, epochs.get("scorer_epochs"), stage)}
+    stage = None if checkpoints is None else checkpoints / f"{variant}.pt"
+    return smaller.make(ranker, variant, examples, seed, stage), histories
+
+
+def examples_of(ranker: Ranker, tables: dict[date, dict[str, pl.DataFrame]], events: dict[date, pl.DataFrame]) -> Examples:
+    """What the scorer learns from: the examples of all cut-offs, with the states and vectors of the ranker's encoder."""
     parts = []
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
         label = scorer.labels(rows.pairs, events[cutoff], ranker.config["objectives"])
-        parts.append(scorer.examples(rows, label, scorer.shown_ranks(rows.pairs, events[cutoff]), seed))
+        ranks = scorer.shown_ranks(rows.pairs, events[cutoff])
+        parts.append(scorer.examples(rows, label, ranks, ranker.config["seed"]))
         log.info("examples", cutoff=str(cutoff), rows=len(label), kept=len(parts[-1].labels), positives=int(label[:, 0].sum()))
-    examples = scorer.joined(parts)
-    checks.check_examples(examples.labels, examples.weights)
-    stage = None if checkpoints is None else checkpoints / "scorer.pt"
-    return ranker, {"encoder": encoder, "scorer": scorer.train_scorer(ranker, examples, seed, epochs.get("scorer_epochs"), stage)}
+    return scorer.joined(parts)
 
 
 def figures_of(histories: dict[str, History]) -> dict[str, float]:
@@ -109,16 +120,17 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
     tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
     events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}
     checkpoints = settings.training_dir / f"{day}-{seed}"
-    ranker, histories = fit(tables, events, seed, settings.label_window_days, settings.min_item_purchases, checkpoints)
+    window, minimum, variant = settings.label_window_days, settings.min_item_purchases, settings.ranker_variant
+    ranker, histories = fit(tables, events, seed, window, minimum, checkpoints, variant)
     if not device.is_first():
         return None
     champions.registry_client()
     mlflow.set_experiment(registry.EXPERIMENT)
     with mlflow.start_run(run_name=f"ranker {day}"), tempfile.TemporaryDirectory() as folder:
         config = ranker.config
-        settled = {key: config[key] for key in ("length", "own_candidates", "objectives", "seed", "label_window_days")}
+        settled = {key: config[key] for key in ("length", "own_candidates", "objectives", "variant", "seed", "label_window_days")}
         mlflow.log_params(
-            settled | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in SCORER.items()}
+            settled | {f"encoder_{k}": v for k, v in ENCODER.items()} | {f"scorer_{k}": v for k, v in config["scorer"].items()}
         )
         mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
         registry.log_losses({stage: history.losses for stage, history in histories.items()})

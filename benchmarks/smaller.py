@@ -1,0 +1,132 @@
+"""Smaller rankers beside the full one: size on disk, scoring speed and NDCG@10 (after `make demo`).
+
+    python -m benchmarks.smaller --date 2017-11-30
+
+Reads the lake's tables of the date's cut-offs and the events of their windows. Trains the full ranker on the training
+cut-offs as `training.train` does, makes every variant of it (`training.smaller`), saves each and loads it again, and
+measures on the gate's cut-off, which none has seen. Prints a table and ends with one line of JSON. Rows a second are of
+`Ranker.probabilities` on one thread, from assembled features to probabilities; the variants take turns, and each turn is
+compared with the full ranker's of the same round.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from cartwheel.contracts import parse_partition_key
+from training import baselines, data, metrics, smaller, train
+from training.cutoffs import cutoffs_for
+from training.metrics import Estimate, Truth
+from training.model import Ranker, Rows
+from training.scorer import Examples
+
+ROUNDS = 7
+TIMED_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of a variant; differences are it less the full ranker, with 95 % intervals over users."""
+
+    megabytes: float
+    rows_per_second: float  # median over the rounds
+    speed: float  # times the full ranker's, median over the rounds
+    ndcg_all: float
+    ndcg_new: float
+    difference_all: Estimate
+    difference_new: Estimate
+
+
+def stored(variants: dict[str, Ranker]) -> dict[str, tuple[Ranker, float]]:
+    """Each ranker as it is loaded again after it was saved, and the megabytes of its files."""
+    loaded = {}
+    for name, ranker in variants.items():
+        with tempfile.TemporaryDirectory() as folder:
+            ranker.save(Path(folder))
+            loaded[name] = Ranker().load(Path(folder)), sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
+    return loaded
+
+
+def rates(rankers: dict[str, Ranker], rows: Rows) -> dict[str, np.ndarray]:
+    """Rows a second [rounds] on one thread, on the first of the rows."""
+    torch.set_num_threads(1)
+    few = replace(rows, features=rows.features[:TIMED_ROWS], user=rows.user[:TIMED_ROWS], item=rows.item[:TIMED_ROWS])
+    found: dict[str, list[float]] = {name: [] for name in rankers}
+    for _ in range(ROUNDS):
+        for name, ranker in rankers.items():
+            started = time.perf_counter()
+            ranker.probabilities(few)
+            found[name].append(len(few.features) / (time.perf_counter() - started))
+    return {name: np.array(rounds) for name, rounds in found.items()}
+
+
+def ndcg(ranker: Ranker, rows: Rows, views: dict[str, Truth]) -> dict[str, np.ndarray]:
+    """NDCG@10 of every user by view, `all` items and those `new` to the user."""
+    chance = ranker.probabilities(rows)[:, ranker.config["objectives"].index("purchase")]
+    scored = rows.pairs.select("user_key", "item_id", "bought", score=pl.Series(chance))
+    lists = {"all": baselines.ranked(scored), "new": baselines.ranked(scored.filter(~pl.col("bought")))}
+    return {view: metrics.per_user(lists[view], of)["ndcg"].to_numpy() for view, of in views.items()}
+
+
+def measure(full: Ranker, examples: Examples, rows: Rows, views: dict[str, Truth]) -> dict[str, Measured]:
+    """Make every variant and measure it on the rows of a later cut-off."""
+    loaded = stored({name: smaller.make(full, name, examples, full.config["seed"]) for name in smaller.VARIANTS})
+    rankers = {name: ranker for name, (ranker, _) in loaded.items()}
+    speeds, quality = rates(rankers, rows), {name: ndcg(ranker, rows, views) for name, ranker in rankers.items()}
+    figures = {}
+    for name, (_, megabytes) in loaded.items():
+        own, theirs = quality[name], quality["full"]
+        gaps = [metrics.interval(own[view] - theirs[view], metrics.resample_weights(len(own[view]))) for view in ("all", "new")]
+        speed = float(np.median(speeds[name] / speeds["full"]))
+        means = float(own["all"].mean()), float(own["new"].mean())
+        figures[name] = Measured(megabytes, float(np.median(speeds[name])), speed, *means, *gaps)
+    return figures
+
+
+def show(figures: dict[str, Measured], title: str) -> None:
+    """Print the table and the line of JSON."""
+    table = Table("variant", "MB", "rows/s", "× full", "NDCG@10 all", "less full", "NDCG@10 new", "less full", title=title)
+    for name, found in figures.items():
+        gaps = [
+            "" if name == "full" else f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+            for gap in (found.difference_all, found.difference_new)
+        ]
+        speed = f"{found.rows_per_second:,.0f}", f"{found.speed:.2f}"
+        table.add_row(name, f"{found.megabytes:.2f}", *speed, f"{found.ndcg_all:.4f}", gaps[0], f"{found.ndcg_new:.4f}", gaps[1])
+    Console(width=150).print(table)
+    print(json.dumps({name: asdict(found) for name, found in figures.items()}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--date", required=True, type=parse_partition_key, help="partition date with its cut-offs in the lake")
+    day = parser.parse_args().date
+    torch.set_num_threads(1)
+    cutoffs = cutoffs_for(day)
+    tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
+    events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}
+    full, _ = train.fit(tables, events)
+    examples = train.examples_of(full, tables, events)
+    judged = data.load(cutoffs.gate, known_on=day)
+    purchases = data.window_events(cutoffs.gate, known_on=day).filter(pl.col("event_type") == "purchase")
+    known, minimum = judged["user_item"].select("user_key", "item_id"), full.config["min_item_purchases"]
+    views = {
+        "all": metrics.truth(purchases, judged["item"], minimum=minimum),
+        "new": metrics.truth(purchases, judged["item"], known, minimum),
+    }
+    rows = full.assemble(judged)
+    title = f"Trained for {day}, measured on {cutoffs.gate}: {len(rows.features):,} rows, {len(views['all'].users):,} users"
+    show(measure(full, examples, rows, views), title)
+
+
+if __name__ == "__main__":
+    main()
