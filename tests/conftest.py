@@ -8,11 +8,14 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 os.environ["CARTWHEEL_LOCAL_DIR"] = os.environ.get("CARTWHEEL_TEST_DIR", str(PROJECT_ROOT / ".local/test"))
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from cartwheel.local.config import LocalConfig, ensure_config  # noqa: E402
 from cartwheel.local.java import java_home  # noqa: E402
 
+hypothesis.settings.register_profile("cartwheel", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("cartwheel")
 logging.getLogger("py4j").setLevel(logging.WARNING)  # it says goodbye when pytest has closed the streams already
 ensure_config()
 os.environ.setdefault("JAVA_HOME", str(java_home()))

@@ -173,7 +173,7 @@ rows_of_any_kind = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows_of_any_kind)
 def test_every_line_of_a_file_is_in_exactly_one_place(rows: list[str]):
     land(KEY, *rows)

@@ -119,7 +119,7 @@ ITEM = st.sampled_from(list(TITLES))
 EFFECTS = st.dictionaries(ITEM, st.dictionaries(st.sampled_from(REASON_GROUPS), st.floats(-9, 9, width=32)), min_size=1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.dictionaries(ITEM, st.integers(1, 5)),
     st.dictionaries(ITEM, st.sampled_from(SOURCES)),

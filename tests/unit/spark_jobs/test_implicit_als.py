@@ -91,7 +91,7 @@ def test_a_system_that_cholesky_refuses_is_solved_all_the_same():
     assert implicit_als.solved_spd(indefinite, np.array([3, 3], np.float32)) == pytest.approx([1, 1])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=50))
 def test_padding_adds_at_most_a_quarter(counts):
     counts = np.array(counts)

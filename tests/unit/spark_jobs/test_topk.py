@@ -58,7 +58,7 @@ def test_sparse_scores_give_what_all_scores_give(spark):
     assert found == all_sorted(scores.toarray(), bought, 20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), items=st.integers(1, 300), size=st.integers(1, 40), levels=st.integers(1, 3))
 def test_equal_scores_stand_in_the_order_of_the_items(seed, items, size, levels):
     random = np.random.default_rng(seed)

@@ -64,7 +64,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 pieces = st.sampled_from(['"', '""', ",", "\n", "\r\n", "\r", "a", 'x"y', '"a,b"', '"a\nb"', '"a""b"', ' "', '" ', "é"])
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(text=wild | st.lists(pieces, max_size=25).map("".join), block_bytes=st.integers(1, 30))
 @example(text='"a\nb","c\n1,2', block_bytes=5)
 @example(text='1,"x\ny"', block_bytes=3)
@@ -75,7 +75,7 @@ def test_the_same_rows_and_lines_as_the_csv_module(text: str, block_bytes: int):
     assert parse(file.encode(), block_bytes=block_bytes) == expected
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     rows=st.lists(
         st.tuples(*[st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\x1f"), max_size=8)] * 3), max_size=8
@@ -144,7 +144,7 @@ def test_a_file_without_a_readable_header_is_an_error(text: bytes, message: str)
         parse(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     texts=st.lists(st.text(st.sampled_from(list('a,"\n')), max_size=30), max_size=6),
     block_bytes=st.integers(1, 64),

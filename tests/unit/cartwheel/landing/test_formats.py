@@ -131,7 +131,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(rows=st.lists(st.dictionaries(st.sampled_from("abc"), values, max_size=3), max_size=6), block_bytes=st.integers(1, 60))
 def test_what_json_writes_is_read_back(rows: list[dict], block_bytes: int):
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()

@@ -97,7 +97,7 @@ def conditions(depth: int) -> st.SearchStrategy[str]:
 amounts = st.one_of(st.integers(-1000, 1000).map(float), st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 3)))
 
 
-@settings(deadline=None, max_examples=250, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(text=st.one_of(numbers(3), texts(3), conditions(3)), n=amounts, m=amounts, s=letters, t=letters)
 def test_an_expression_has_the_value_that_python_gives_it(text: str, n: float, m: float, s: str, t: str):
     value, failed = evaluate(text, n=repr(n), m=repr(m), s=s, t=t)
@@ -186,7 +186,7 @@ def test_errors_say_where_and_what_is_possible(text: str, message: str):
         compile_expression(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=st.text(max_size=30))
 def test_any_text_is_an_expression_or_an_error_that_says_so(text: str):
     try:

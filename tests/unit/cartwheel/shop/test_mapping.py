@@ -147,7 +147,7 @@ def test_nested_json_and_hashes():
     assert len(rows[0]["session_id"]) == 32
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=st.lists(st.tuples(*[st.none() | st.text(max_size=4)] * 2), min_size=1, max_size=6))
 def test_hashes_tell_all_rows_apart_that_differ(rows: list[tuple]):
     source = events(", session_id: {hash_of: [a, b]}")

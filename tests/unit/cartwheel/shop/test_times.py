@@ -72,7 +72,7 @@ def test_times_worked_out_by_hand(text: str, formats: str | list[str], zone: str
     assert read(text, formats, zone) == expected
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     clock=st.datetimes(datetime(1900, 1, 2), datetime(2099, 1, 1)).map(lambda at: at.replace(microsecond=0)),
     zone=st.sampled_from(ZONES),
@@ -85,14 +85,14 @@ def test_a_local_time_is_what_zoneinfo_makes_of_it(clock: datetime, zone: str, s
     assert read(text, spelling, zone) == (earlier if exists else "skipped")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(ticks=st.integers(-2_000_000_000_000_000, 200_000_000_000_000_000), unit=st.sampled_from(sorted(times.UNIX)))
 def test_epochs_keep_every_microsecond(ticks: int, unit: str):
     count = ticks // times.UNIX[unit]
     assert read(str(count), unit) == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=count * times.UNIX[unit])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(text=st.text("0123456789-/:T .+Zaé", max_size=25), zone=st.sampled_from(ZONES))
 def test_any_text_is_a_time_or_a_problem_never_both(text: str, zone: str):
     for formats in (["iso"], ["unix_ms"], ["%d/%m/%Y %H:%M", "%Y%m%d"]):
