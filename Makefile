@@ -121,6 +121,10 @@ bench-features: env ## A day's features against the history behind it, and again
 bench-objectives: env ## Clicks and purchases trained together or apart, on a replayed shopfront (after `make demo`)
 	$(BIN)/python -m benchmarks.objectives --date 2017-11-30
 
+.PHONY: bench-smaller
+bench-smaller: env ## Size, speed and quality of the ranker in int8, pruned, and as a distilled student (after `make demo`)
+	$(BIN)/python -m benchmarks.smaller --date 2017-11-30
+
 .PHONY: bench-recall
 bench-recall: env ## Recall of the candidates by source and of their union (after `make demo`; or DATA=FILE, one user a line)
 ifdef DATA
