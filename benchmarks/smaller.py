@@ -4,9 +4,9 @@
 
 Reads the lake's tables of the date's cut-offs and the events of their windows. Trains the full ranker on the training
 cut-offs as `training.train` does, makes every variant of it (`training.smaller`), saves each and loads it again, and
-measures on the gate's cut-off, which none has seen. Prints a table and ends with one line of JSON. Rows a second are of
-`Ranker.probabilities` on one thread, from assembled features to probabilities; the variants take turns, and each turn is
-compared with the full ranker's of the same round.
+measures on the gate's cut-off, which none has seen. Prints a table and ends with one line of JSON. Rows are per second of
+processor time, on one thread, in `Ranker.probabilities`: from assembled features to probabilities. The network alone is
+compared too. The variants take turns, and each turn is compared with the full ranker's of the same round.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from training.model import Ranker, Rows
 from training.scorer import Examples
 
 ROUNDS = 7
-TIMED_ROWS = 200_000
+TIMED_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Measured:
     megabytes: float
     rows_per_second: float  # median over the rounds
     speed: float  # times the full ranker's, median over the rounds
+    network_speed: float  # the same, of the network alone
     ndcg_all: float
     ndcg_new: float
     difference_all: Estimate
@@ -56,17 +57,22 @@ def stored(variants: dict[str, Ranker]) -> dict[str, tuple[Ranker, float]]:
     return loaded
 
 
+@torch.no_grad()
 def rates(rankers: dict[str, Ranker], rows: Rows) -> dict[str, np.ndarray]:
-    """Rows a second [rounds] on one thread, on the first of the rows."""
+    """Rows per second of processor time [rounds, 2] on one thread: of `probabilities`, and of the network in it alone."""
     torch.set_num_threads(1)
     few = replace(rows, features=rows.features[:TIMED_ROWS], user=rows.user[:TIMED_ROWS], item=rows.item[:TIMED_ROWS])
-    found: dict[str, list[float]] = {name: [] for name in rankers}
+    features, user, item = (torch.from_numpy(part) for part in (few.features, few.user, few.item))
+    inputs = rankers["full"].scorer.transform(features), rows.states[user], rows.vectors[item]
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in rankers}
     for _ in range(ROUNDS):
         for name, ranker in rankers.items():
-            started = time.perf_counter()
+            started = time.process_time()
             ranker.probabilities(few)
-            found[name].append(len(few.features) / (time.perf_counter() - started))
-    return {name: np.array(rounds) for name, rounds in found.items()}
+            between = time.process_time()
+            ranker.scorer(*inputs)
+            seconds[name].append((between - started, time.process_time() - between))
+    return {name: len(few.features) / np.array(rounds) for name, rounds in seconds.items()}
 
 
 def ndcg(ranker: Ranker, rows: Rows, views: dict[str, Truth]) -> dict[str, np.ndarray]:
@@ -86,21 +92,23 @@ def measure(full: Ranker, examples: Examples, rows: Rows, views: dict[str, Truth
     for name, (_, megabytes) in loaded.items():
         own, theirs = quality[name], quality["full"]
         gaps = [metrics.interval(own[view] - theirs[view], metrics.resample_weights(len(own[view]))) for view in ("all", "new")]
-        speed = float(np.median(speeds[name] / speeds["full"]))
+        speed, network_speed = np.median(speeds[name] / speeds["full"], axis=0).tolist()
         means = float(own["all"].mean()), float(own["new"].mean())
-        figures[name] = Measured(megabytes, float(np.median(speeds[name])), speed, *means, *gaps)
+        figures[name] = Measured(megabytes, float(np.median(speeds[name][:, 0])), speed, network_speed, *means, *gaps)
     return figures
 
 
 def show(figures: dict[str, Measured], title: str) -> None:
     """Print the table and the line of JSON."""
-    table = Table("variant", "MB", "rows/s", "× full", "NDCG@10 all", "less full", "NDCG@10 new", "less full", title=title)
+    table = Table(
+        "variant", "MB", "rows/s", "× full", "network", "NDCG@10 all", "less full", "NDCG@10 new", "less full", title=title
+    )
     for name, found in figures.items():
         gaps = [
             "" if name == "full" else f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
             for gap in (found.difference_all, found.difference_new)
         ]
-        speed = f"{found.rows_per_second:,.0f}", f"{found.speed:.2f}"
+        speed = f"{found.rows_per_second:,.0f}", f"{found.speed:.2f}", f"{found.network_speed:.2f}"
         table.add_row(name, f"{found.megabytes:.2f}", *speed, f"{found.ndcg_all:.4f}", gaps[0], f"{found.ndcg_new:.4f}", gaps[1])
     Console(width=150).print(table)
     print(json.dumps({name: asdict(found) for name, found in figures.items()}))
