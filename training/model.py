@@ -641,7 +641,7 @@ class Ranker(PythonModel):
         parts = []
         for part in np.split(chosen, range(8192, len(chosen), 8192)):
             user, item = torch.from_numpy(rows.user[part]), torch.from_numpy(rows.item[part])
-            effects = torch.einsum("nhw,nw->nh", added[user], rows.vectors[item])
+            effects = self.encoder.scale * torch.einsum("nhw,nw->nh", added[user], rows.vectors[item])
             best = effects.topk(NAMED, dim=1)
             parts.append(
                 pl.DataFrame(
