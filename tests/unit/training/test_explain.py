@@ -128,12 +128,13 @@ def test_the_purchase_that_alone_moves_the_state_is_named(ranker: Ranker, shop: 
     ranker.encoder.forward = states
     explained = explain(ranker, shop, shop["candidates"].select("user_key", "item_id"))
     buyers = shop["user_item"].filter(item_id="i01")["user_key"]
-    vectors = dict(zip(sorted(shop["items"]["item_id"]), ranker.assemble(shop).vectors.detach().sum(1).tolist(), strict=True))
+    logits = ranker.encoder.scale * ranker.assemble(shop).vectors.detach().sum(1)
+    expected = dict(zip(sorted(shop["items"]["item_id"]), logits.tolist(), strict=True))
     named = explained.explode("moved_by", "moved_by_effects").drop_nulls("moved_by")
     assert set(named["moved_by"]) == {"i01"} and set(named["user_key"]) == set(buyers)
     for item, effect in named.select("item_id", "moved_by_effects").iter_rows():
-        assert effect == pytest.approx(vectors[item], abs=1e-5)
-    assert {item for item, effect in vectors.items() if effect > 1e-5} <= set(named["item_id"])
+        assert effect == pytest.approx(expected[item], abs=1e-5)
+    assert {item for item, effect in expected.items() if effect > 1e-5} <= set(named["item_id"])
 
 
 def test_leaving_out_is_as_if_it_had_not_been_bought(ranker: Ranker, shop: dict[str, pl.DataFrame]) -> None:
