@@ -20,7 +20,7 @@ def version(services):
     is_first = not client.search_registered_models(f"name = '{champion.MODEL}'")
     if is_first:
         client.create_registered_model(champion.MODEL)
-    found = client.create_model_version(champion.MODEL, "file:///nowhere", run_id=run.info.run_id)
+    found = client.create_model_version(champion.MODEL, f"{run.info.artifact_uri}/model", run_id=run.info.run_id)
     yield str(found.version)
     client.delete_model_version(champion.MODEL, found.version)
     if is_first:
