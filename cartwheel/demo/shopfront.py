@@ -37,7 +37,7 @@ EVENTS = pl.Schema(
 
 @dataclass(frozen=True)
 class Shopfront:
-    """The chances of a replay. With the demo's lists, about one impression in thirty is clicked and one click in ten buys."""
+    """The chances of a replay. With the demo's lists, about one impression in fifty is clicked and one click in thirty buys."""
 
     surface: str = "home"
     examination_decay: float = 0.7
