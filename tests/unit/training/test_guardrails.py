@@ -44,6 +44,12 @@ def test_a_segment_that_is_harmed_breaks_its_guardrail_and_no_other():
     )
 
 
+def test_a_rule_that_fills_its_list_from_other_departments_is_no_measure_of_one():
+    challenger, rule = lists(["i0", "i8"], ["i8", "i9", "i1"]), lists(["i8", "i9", "i0"], ["i8", "i1"])
+    found = guardrails.segments([view(challenger, rule, "buy_again_visits")], SEGMENTS, ITEMS)
+    assert {rail.segment for rail in found} == {"all", "north", "south"}
+
+
 def test_a_fall_within_the_margin_is_let_through():
     margin = guardrails.MARGIN * 0.5
     for fall, broken in ((margin * 0.9, False), (margin * 1.1, True)):
