@@ -29,7 +29,7 @@ $(UV):
 
 .venv/.installed: requirements.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
-	$(UV) pip install --quiet --python $(BIN)/python --requirements requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --requirements requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 

@@ -12,6 +12,7 @@ from training.data import EVENTS
 from training.train import fit
 
 USERS, ITEMS, VISITS = 12, 30, 10
+EPOCHS = 6  # of each stage, where a test kills the training
 
 
 def tables(cutoff: date, seed: int = 3, users: int = USERS, items: int = ITEMS, visits: int = VISITS) -> dict[str, pl.DataFrame]:
@@ -72,7 +73,7 @@ def train_and_save(checkpoints: Path, model: Path) -> None:
     torch.set_num_threads(1)
     cutoff = date(1999, 6, 1)
     data, events = {cutoff: tables(cutoff)}, {cutoff: labels(cutoff)}
-    fit(data, events, seed=5, checkpoints=checkpoints, encoder_epochs=6, scorer_epochs=6)[0].save(model)
+    fit(data, events, seed=5, checkpoints=checkpoints, encoder_epochs=EPOCHS, scorer_epochs=EPOCHS)[0].save(model)
 
 
 def _fill(frame: pl.DataFrame, dataset: str, value: float | None = 1.0) -> pl.DataFrame:
