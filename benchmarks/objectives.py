@@ -32,7 +32,7 @@ from cartwheel.champion import champion_version
 from cartwheel.contracts import parse_partition_key
 from cartwheel.demo.shopfront import Shopfront, replay
 from training import data, metrics, registry, scorer
-from training.cutoffs import cutoffs_for
+from training.cutoffs import cutoffs_in_lake
 from training.metrics import Estimate
 from training.model import Ranker, Rows
 from training.scorer import Examples
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1200, help="households, the first by key")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    champion, cutoffs = registry.load(champion_version(arguments.date)), cutoffs_for(arguments.date)
+    champion, cutoffs = registry.load(champion_version(arguments.date)), cutoffs_in_lake(arguments.date)
     parts = [(cutoff, *assemble(champion, cutoff, arguments.date, arguments.users)) for cutoff in cutoffs.all]
     fused, runs = champion.config["features"].index("fused"), []
     *earlier, judged = [

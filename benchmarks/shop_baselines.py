@@ -19,7 +19,7 @@ from benchmarks.rivals import boosting
 from cartwheel.champion import champion_for, trained_for
 from cartwheel.settings import get_settings
 from training import baselines, data, evaluate, metrics, registry
-from training.cutoffs import cutoffs_for
+from training.cutoffs import cutoffs_in_lake
 
 VIEWS = {"all": "All products", "new": "Products new to the household"}
 Lists = dict[str, pl.DataFrame]  # by view: user_key, item_id, rank
@@ -87,7 +87,7 @@ def boosted(day: date, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     if version is None:
         raise SystemExit(f"there is no champion for {day}: run `make demo` first")
     ranker, trained = registry.load(str(version.version)), trained_for(version)
-    cutoffs = cutoffs_for(trained, ranker.config["label_window_days"]).training
+    cutoffs = cutoffs_in_lake(trained).training
     past = {cutoff: data.load(cutoff, known_on=trained) for cutoff in cutoffs}
     events = {cutoff: data.window_events(cutoff, trained, ranker.config["label_window_days"]) for cutoff in cutoffs}
     return boosting.scores(boosting.fit(ranker, past, events, SEED, torch.get_num_threads()), ranker, tables)

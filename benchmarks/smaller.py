@@ -24,7 +24,7 @@ from rich.table import Table
 
 from cartwheel.contracts import parse_partition_key
 from training import baselines, data, metrics, smaller, train
-from training.cutoffs import cutoffs_for
+from training.cutoffs import cutoffs_in_lake
 from training.metrics import Estimate, Truth
 from training.model import Ranker, Rows
 from training.scorer import Examples
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--date", required=True, type=parse_partition_key, help="partition date with its cut-offs in the lake")
     day = parser.parse_args().date
     torch.set_num_threads(1)
-    cutoffs = cutoffs_for(day)
+    cutoffs = cutoffs_in_lake(day)
     tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
     events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}
     full, _ = train.fit(tables, events)

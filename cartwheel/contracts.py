@@ -15,7 +15,7 @@ from cartwheel.features import FEATURES
 EVENT_TYPES = ("impression", "view", "click", "add_to_cart", "purchase", "rating", "search")
 LISTS = ("for_you", "buy_again", "discover")
 CANDIDATE_SOURCES = (
-    "buy_again", "als", "item_cf", "co_purchase", "content", "popular", "trending", "new_items",
+    "buy_again", "ease", "als", "item_cf", "co_purchase", "content", "popular", "trending", "new_items",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ POPULAR_SHARE = 0.1  # of the items of a department that sold in 28 days: those 
 CONTENT_ONLY = "Similar to what you buy"
 NOTHING_TO_SAY = "Picked for you"
 PAIR = ["user_key", "item_id"]
-LIKE_OTHERS = ("als_rank", "item_cf_rank", "co_purchase_rank")
+LIKE_OTHERS = ("als_rank", "ease_rank", "item_cf_rank", "co_purchase_rank")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from spark_jobs.session import spark_session
 JOBS = (
     "item_features", "user_item_features", "user_subcategory_features", "user_category_features", "user_features",
     "context_features", "context_item_features", "sequences",
-    "als", "item_cf", "co_purchase", "buy_again", "popular", "content", "trending", "new_items", "candidates",
+    "als", "ease", "item_cf", "co_purchase", "buy_again", "popular", "content", "trending", "new_items", "candidates",
 )  # fmt: skip
 
 log = structlog.get_logger()

@@ -29,6 +29,7 @@ FIRST_RANKS = 20  # the first ranks are much alike
 SILENT_RANK = 280  # a silent source counts as if it had named the item this late
 WEIGHTS = {
     "buy_again": 1.0,
+    "ease": 0.5,
     "als": 0.5,
     "content": 0.3,
     "trending": 0.15,

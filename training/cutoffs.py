@@ -1,7 +1,8 @@
 """The dates a model of partition date D learns from, and what builds them.
 
-With windows of W days: training cut-offs D-3W and D-2W, labelled by the W days after each, and the gate's cut-off D-W,
-labelled by the W days that end with D. Nothing after D is read.
+With windows of W days: training cut-offs D-5W, D-4W, D-3W and D-2W, labelled by the W days after each, and the gate's
+cut-off D-W, labelled by the W days that end with D. Nothing after D is read. The encoder learns from what came before the
+first of them, so a cut-off needs half of the shop's history before it; the last two are taken in any case.
 
     python -m training.cutoffs --date 2017-11-30      builds what is missing of them in the lake
 """
@@ -22,6 +23,7 @@ from cartwheel.settings import PROJECT_ROOT, get_settings
 log = structlog.get_logger()
 
 CANDIDATES = ("candidates/union", "candidates/als")
+WINDOWS, AT_LEAST = 4, 2  # training cut-offs
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,26 @@ class Cutoffs:
         return (*self.training, self.gate)
 
 
-def cutoffs_for(day: date, window_days: int | None = None) -> Cutoffs:
-    """The cut-offs of partition date `day`; the window is `settings.label_window_days` unless given."""
+def cutoffs_for(day: date, window_days: int | None = None, first: date | None = None) -> Cutoffs:
+    """The cut-offs of partition date `day`; the window is `settings.label_window_days` unless given.
+
+    With `first`, the first date of the shop's events, only those that have enough history before them.
+    """
     days = window_days or get_settings().label_window_days
-    third, second, first = (day - timedelta(days=days * windows) for windows in (3, 2, 1))
-    return Cutoffs((third, second), first, days)
+    *training, gate = (day - timedelta(days=days * windows) for windows in range(WINDOWS + 1, 0, -1))
+    middle = date.min if first is None else first + (day - first) / 2
+    return Cutoffs((*(cutoff for cutoff in training[:-AT_LEAST] if cutoff >= middle), *training[-AT_LEAST:]), gate, days)
+
+
+def cutoffs_in_lake(day: date) -> Cutoffs:
+    """The cut-offs of partition date `day` that the lake's events reach back far enough for."""
+    return cutoffs_for(day, first=min(lake.complete_dates("interactions"), default=day))
 
 
 def missing_dates(day: date) -> list[date]:
     """The cut-offs of `day` that lack a feature or candidate dataset in the lake, or have one of an earlier version's columns."""
     needed = (*FEATURES, *CANDIDATES)
-    return [cutoff for cutoff in cutoffs_for(day).all if not all(lake.is_current(name, cutoff) for name in needed)]
+    return [cutoff for cutoff in cutoffs_in_lake(day).all if not all(lake.is_current(name, cutoff) for name in needed)]
 
 
 def build_missing(day: date) -> list[date]:
@@ -57,7 +68,7 @@ def build_missing(day: date) -> list[date]:
         subprocess.CalledProcessError: Spark failed; its output says why.
     """
     missing = missing_dates(day)
-    log.info("cut-offs", date=str(day), cutoffs=[str(cutoff) for cutoff in cutoffs_for(day).all], missing=len(missing))
+    log.info("cut-offs", date=str(day), cutoffs=[str(cutoff) for cutoff in cutoffs_in_lake(day).all], missing=len(missing))
     for cutoff in missing:
         if not all(lake.exists(name, cutoff) for name in export.SNAPSHOTS):
             export.export_snapshots(cutoff)

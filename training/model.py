@@ -361,7 +361,7 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
 GROUPS = {
     "own": "own_|buy_again_|bought",
     "affinity": "sub_|cat_|brand_|line_",
-    "similar": "als_|item_cf_|co_purchase_|content_|fused|sources",
+    "similar": "als_|ease_|item_cf_|co_purchase_|content_|fused|sources",
     "price": "item_(.*price|reduced|mailer|display|promotion)",
     "item": "item_|popular_|trending_|new_items_",
     "sequence": "ranker_",

@@ -24,7 +24,7 @@ from cartwheel import champion as champions
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import RankerVariant, get_settings
 from training import checks, data, device, registry, scorer, smaller
-from training.cutoffs import cutoffs_for
+from training.cutoffs import cutoffs_in_lake
 from training.encoder import train_encoder, vocabulary
 from training.loop import History
 from training.model import Ranker
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 BUDGET_S = 180
 SEED = 17
 ENCODER = {"width": 64, "layers": 1, "heads": 4, "dropout": 0.1, "temperature": 0.5}
-SCORER = {"hidden": [256, 128], "dropout": 0.1}
+SCORER = {"hidden": [256, 128], "dropout": 0.3}
 HISTORY = 128  # purchases of a user that the encoder looks at
 OWN_CANDIDATES = 100  # of the encoder, from the whole catalogue
 
@@ -115,7 +115,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
     device.set_up()
     # Half the cores: on a busy machine, threads on all of them wait for one another and are ten times slower.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    settings, cutoffs = get_settings(), cutoffs_for(day)
+    settings, cutoffs = get_settings(), cutoffs_in_lake(day)
     log.info("training", date=str(day), cutoffs=[str(c) for c in cutoffs.training], gate=str(cutoffs.gate), budget_s=BUDGET_S)
     tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}
     events = {cutoff: data.window_events(cutoff, known_on=day) for cutoff in cutoffs.training}

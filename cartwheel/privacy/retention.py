@@ -31,7 +31,7 @@ REJECTED = """
         (select max(loaded_at)::date from ops.loaded_files as files where files.key = rejected.key)
     ) < %(before)s
 """
-LABEL_WINDOWS = 3  # training for a date reads the features of this many windows before it
+LABEL_WINDOWS = 5  # training for a date reads the features of this many windows before it
 
 
 def retain(day: date) -> int:

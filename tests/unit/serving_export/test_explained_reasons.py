@@ -47,7 +47,7 @@ def facts(bought: dict[str, int], named: dict[str, str]) -> Facts:
     return Facts(history, ITEMS, SALES, sources)
 
 
-SOURCES = ("als", "item_cf", "co_purchase", "content")
+SOURCES = ("als", "ease", "item_cf", "co_purchase", "content")
 
 
 def reasons(known: Facts, effects: dict[str, dict[str, float]], moved_by: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
@@ -146,7 +146,7 @@ def test_whatever_the_model_says_the_reason_is_true(bought, named, effects, move
             assert item in {"green", "mug"}  # the best sellers of the two departments
         else:
             assert {
-                "Shoppers like you buy this": named.get(item) in ("als", "item_cf", "co_purchase"),
+                "Shoppers like you buy this": named.get(item) in ("als", "ease", "item_cf", "co_purchase"),
                 "Similar to what you buy": named.get(item) == "content",
                 "On offer this week": item in {"mug", "soap"},
                 NOTHING_TO_SAY: True,

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests share `spark_jobs_sh
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     os.environ["JAVA_HOME"] = str(java_home())
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     few = {"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2", "spark.driver.memory": "1g"}
     quick = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}  # for many queries on few rows
     builder = SparkSession.builder.master("local[2]").appName("tests")

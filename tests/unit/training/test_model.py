@@ -21,7 +21,7 @@ CUTOFF = date(1999, 6, 1)
 
 def trained(seed: int = 5) -> Ranker:
     tables, events = {CUTOFF: training_shop.tables(CUTOFF)}, {CUTOFF: training_shop.labels(CUTOFF)}
-    return fit(tables, events, seed, encoder_epochs=2, scorer_epochs=2)[0]
+    return fit(tables, events, seed, encoder_epochs=2, scorer_epochs=20)[0]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_a_shop_without_a_hierarchy_or_brands():
     tables = training_shop.tables(CUTOFF)
     tables["items"] = tables["items"].with_columns(pl.lit(None, pl.String).alias(name) for name in KINDS[1:])
     tables |= {name: tables[name].clear() for name in ("user_subcategory", "user_category")}
-    ranker = fit({CUTOFF: tables}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=2, scorer_epochs=2)[0]
+    ranker = fit({CUTOFF: tables}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=2, scorer_epochs=20)[0]
     scores = score(ranker, tables)
     assert len(scores) == training_shop.USERS * training_shop.ITEMS
     assert scores["score"].is_between(0, 1).all()
@@ -45,8 +45,15 @@ def test_a_shop_without_a_hierarchy_or_brands():
 
 def test_cutoffs_end_before_the_date():
     cutoffs = cutoffs_for(date(2017, 11, 30), 28)
-    assert cutoffs.training == (date(2017, 9, 7), date(2017, 10, 5))
+    assert cutoffs.training == (date(2017, 7, 13), date(2017, 8, 10), date(2017, 9, 7), date(2017, 10, 5))
     assert cutoffs.gate == date(2017, 11, 2)
+
+
+def test_a_cutoff_has_half_of_the_history_before_it_but_two_are_always_taken():
+    day = date(2017, 11, 30)
+    assert cutoffs_for(day, 28, first=date(2017, 1, 1)).training[0] == date(2017, 7, 13)
+    assert cutoffs_for(day, 28, first=date(2017, 4, 21)).training[0] == date(2017, 8, 10)
+    assert cutoffs_for(day, 28, first=date(2017, 10, 1)).training == (date(2017, 9, 7), date(2017, 10, 5))
 
 
 def test_a_later_event_changes_no_earlier_state():
