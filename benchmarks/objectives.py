@@ -4,7 +4,8 @@
 
 Reads features and candidates of the date's cut-offs and the purchases of their windows from the lake, and the champion,
 whose encoder makes the rows (its own scorer is not used). A shopfront is replayed (`cartwheel.demo.shopfront`) over lists
-of the two training cut-offs; scorers are trained on what it logged and judged on lists of the later, third one:
+of the last two training cut-offs, which every user sees on `VISITS` days; scorers are trained on what it logged and judged on
+one list a user of the gate's cut-off, which is later:
 
     joint              p(click) and p(purchase) = p(click) · p(purchase | click) on all impressions, as the ranker trains
     separate           a click model on all impressions, a purchase model on the clicked ones alone, multiplied
@@ -38,9 +39,10 @@ from training.model import Ranker, Rows
 from training.scorer import Examples
 
 LIST_SIZE = 30
+VISITS = 8  # of every user in the four weeks after a training cut-off
 EXPLORATION = 0.3  # how far the shop's order strays from its score, so that places can be told from what stands there
-EPOCHS = 12
-EPOCHS_OF_CLICKED = (12, 48, 192)
+EPOCHS = 6
+EPOCHS_OF_CLICKED = (6, 24, 96)
 OBJECTIVES = ["purchase", "click"]
 
 
@@ -67,15 +69,23 @@ def assemble(champion: Ranker, cutoff: date, known_on: date, users: int) -> tupl
     return champion.assemble(few), bought.select("user_key", "item_id").unique()
 
 
-def show(rows: Rows, fused: np.ndarray, bought: pl.DataFrame, day: date, seed: int) -> Shown:
-    """Replay the shopfront on lists of `LIST_SIZE`, in an order that is drawn from the `fused` score (Plackett–Luce)."""
-    noise = EXPLORATION * np.random.default_rng(seed).gumbel(size=len(fused))
-    placed = rows.pairs.select("user_key", "item_id", score=pl.Series(np.log(fused) + noise))
-    placed = placed.with_columns(rank=pl.col("score").rank("ordinal", descending=True).over("user_key"))
-    kept = np.flatnonzero(placed["rank"].to_numpy() <= LIST_SIZE)
+def show(rows: Rows, fused: np.ndarray, bought: pl.DataFrame, day: date, seed: int, visits: int) -> Shown:
+    """Replay the shopfront on as many days, each on lists in an order that is drawn from the `fused` score (Plackett–Luce).
+
+    A row is an item that was shown to a user at all, with the best of its ranks, whether it was ever clicked, and bought.
+    """
+    replays, shown = [], np.zeros(len(fused), bool)
+    for visit in range(visits):
+        noise = EXPLORATION * np.random.default_rng((seed, visit)).gumbel(size=len(fused))
+        placed = rows.pairs.select("user_key", "item_id", score=pl.Series(np.log(fused) + noise))
+        placed = placed.with_columns(rank=pl.col("score").rank("ordinal", descending=True).over("user_key"))
+        listed = placed["rank"].to_numpy() <= LIST_SIZE
+        replays.append(replay(placed.filter(listed), bought, day + timedelta(days=visit), Shopfront(), 1000 * seed + visit))
+        shown |= listed
+    kept = np.flatnonzero(shown)
     rows = replace(rows, pairs=rows.pairs[kept], features=rows.features[kept], user=rows.user[kept], item=rows.item[kept])
-    events, truth = replay(placed[kept], bought, day, Shopfront(), seed)
-    events = events.rename({"user_id": "user_key"})
+    events = pl.concat([events for events, _ in replays]).rename({"user_id": "user_key"})
+    truth = pl.concat([truth for _, truth in replays]).unique(["user_key", "item_id"])  # but for the rank, the same each time
     truth = rows.pairs.select("user_key", "item_id").join(truth, on=["user_key", "item_id"], maintain_order="left")
     return Shown(rows, scorer.labels(rows.pairs, events, OBJECTIVES), scorer.shown_ranks(rows.pairs, events), truth)
 
@@ -185,15 +195,16 @@ def show_table(figures: dict[str, dict[str, np.ndarray]], training: Examples, ju
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--date", required=True, type=parse_partition_key, help="a date with a champion")
-    parser.add_argument("--users", type=int, default=1200, help="households, the first by key")
+    parser.add_argument("--users", type=int, default=2500, help="households, the first by key")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     champion, cutoffs = registry.load(champion_version(arguments.date)), cutoffs_in_lake(arguments.date)
-    parts = [(cutoff, *assemble(champion, cutoff, arguments.date, arguments.users)) for cutoff in cutoffs.all]
+    used = (*cutoffs.training[-2:], cutoffs.gate)
+    parts = [(cutoff, *assemble(champion, cutoff, arguments.date, arguments.users)) for cutoff in used]
     fused, runs = champion.config["features"].index("fused"), []
     *earlier, judged = [
-        [show(rows, rows.features[:, fused], bought, day + timedelta(days=1), seed) for seed in range(arguments.seeds)]
-        for day, rows, bought in parts
+        [show(rows, rows.features[:, fused], bought, day + timedelta(days=1), seed, visits) for seed in range(arguments.seeds)]
+        for (day, rows, bought), visits in zip(parts, (VISITS, VISITS, 1), strict=True)
     ]
     for seed, logged in enumerate(zip(*earlier, strict=True)):
         training = scorer.joined([shown.examples() for shown in logged])

@@ -228,7 +228,11 @@ class Scorer(nn.Module):
 
         `rank` [rows] is where the item was shown, 0 if nowhere; serving leaves it out.
         """
-        logits = self.heads(self.trunk(torch.cat([inputs, state, vector, state * vector], dim=1)))
+        return self.logits(self.trunk(torch.cat([inputs, state, vector, state * vector], dim=1)), rank)
+
+    def logits(self, hidden: Tensor, rank: Tensor | None = None) -> Tensor:
+        """`forward` from what the trunk gives [rows, hidden] on."""
+        logits = self.heads(hidden)
         then, first = logits[:, :-1], logits[:, -1:]
         if self.examination is not None and rank is not None:
             first = logit_of_both(first, self.examination(rank)[:, None])
@@ -584,9 +588,12 @@ class Ranker(PythonModel):
         of_item = [name.startswith("item_") and not name.startswith("item_cf_") for name in names]
         none = np.where(np.isin(names, ("bought", "sources", "fused")), np.float32(0), np.float32("nan"))
         neutral = np.where(of_item, middle, none)
-        column = np.concatenate([group, group, group[missing]])
+        of_encoder = np.full(3 * self.config["encoder"]["width"], list(GROUPS).index("sequence"))
+        column = torch.from_numpy(np.concatenate([group, group, group[missing], of_encoder])).to(self.device)
         members, weights = shapley_weights(len(GROUPS))
-        present = torch.from_numpy(np.where(column < 0, True, members[:, column])).to(self.device)
+        first, *others = self.scorer.trunk.children()
+        first_layer, *then = first.children()
+        weight, rest = first_layer.get_parameter("weight"), nn.Sequential(*then, *others)
         baseline, effects = [], []
         for part in np.split(chosen, range(batch, len(chosen), batch)):
             given = rows.features[part]
@@ -595,11 +602,16 @@ class Ranker(PythonModel):
                 for values in (given, np.where(group < 0, given, neutral))
             )
             state, vector = rows.states[torch.from_numpy(rows.user[part])], rows.vectors[torch.from_numpy(rows.item[part])]
+            full = torch.cat([full, state, vector, state * vector], dim=1)
+            empty = F.pad(empty, (0, full.shape[1] - empty.shape[1]))
+            # The first layer is linear, so what each group adds to its sums is found once for all coalitions.
+            nobody = first_layer(empty)
+            adds = [((full - empty) * (column == n)) @ weight.T for n in range(len(GROUPS))]
             logits = [
-                self.scorer(torch.where(present[n], full, empty), state * heard, vector * heard)[:, objective]
-                for n, heard in enumerate(members[:, -1].tolist())
+                self.scorer.logits(rest(nobody + sum(add for add, joins in zip(adds, coalition, strict=True) if joins)))
+                for coalition in members.tolist()
             ]
-            values = torch.stack(logits).double().cpu().numpy()
+            values = torch.stack(logits)[..., objective].double().cpu().numpy()
             baseline.append(values[0])
             effects.append((weights @ values).T)
         return np.concatenate(baseline).astype(np.float32), np.concatenate(effects).astype(np.float32)

@@ -12,7 +12,7 @@ import torch
 import training_shop
 
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
-from training.model import GROUPS, LEFT_OUT, TABLES, Ranker, groups_of, shapley_weights
+from training.model import GROUPS, LEFT_OUT, TABLES, Ranker, Scorer, groups_of, shapley_weights
 from training.train import fit
 
 CUTOFF = date(1999, 6, 1)
@@ -90,26 +90,23 @@ def test_a_group_that_is_as_in_the_baseline_adds_nothing(ranker: Ranker, shop: d
     assert explained["sequence"].abs().min() > 0
 
 
-class OneFeature(torch.nn.Module):
-    """A scorer whose logit is one transformed input, so that the cause of every score is known."""
-
-    def __init__(self, scorer: torch.nn.Module, column: int) -> None:
-        super().__init__()
-        super().__init__()
-        self.transform, self.quantiles, self.missing = scorer.transform, scorer.quantiles, scorer.missing
-        self.QUANTILES, self.column = scorer.QUANTILES, column
-
-    def forward(self, inputs: torch.Tensor, state: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
-        return inputs[:, self.column, None]
+def decide_by(scorer: Scorer, column: int) -> None:
+    """Make a scorer's logit one of its transformed inputs, so that the cause of every score is known."""
+    picks = torch.nn.Linear(scorer.trunk[0][0].in_features, 1)
+    with torch.no_grad():
+        picks.bias.zero_()
+        picks.weight.zero_()[0, column] = 1.0
+    scorer.trunk, scorer.heads = torch.nn.Sequential(torch.nn.Sequential(picks)), torch.nn.Identity()
 
 
 @pytest.mark.parametrize(("feature", "group"), [("own_decayed_visits", "own"), ("sub_purchases", "affinity")])
 def test_the_feature_that_alone_decides_gets_all_of_the_score(
     ranker: Ranker, shop: dict[str, pl.DataFrame], feature: str, group: str
 ) -> None:
-    ranker.scorer = OneFeature(ranker.scorer, ranker.config["features"].index(feature))
+    column = ranker.config["features"].index(feature)
+    decide_by(ranker.scorer, column)
     rows = ranker.assemble(shop)
-    inputs = ranker.scorer.transform(torch.from_numpy(rows.features))[:, ranker.scorer.column]  # 0 in the baseline
+    inputs = ranker.scorer.transform(torch.from_numpy(rows.features))[:, column]  # 0 in the baseline
     explained = explain(ranker, shop, rows.pairs.select("user_key", "item_id"))
     assert explained[group].abs().max() > 0.1
     assert np.allclose(explained[group], inputs, atol=1e-5)
