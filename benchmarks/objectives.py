@@ -56,8 +56,7 @@ class Shown:
     truth: pl.DataFrame
 
     def examples(self) -> Examples:
-        state, vector = self.rows.states[self.rows.user], self.rows.vectors[self.rows.item]
-        return Examples(self.rows.features, state, vector, self.labels, self.ranks, np.ones(len(self.ranks), np.float32))
+        return Examples(self.rows.features, self.labels, self.ranks, np.ones(len(self.ranks), np.float32))
 
 
 def assemble(champion: Ranker, cutoff: date, known_on: date, users: int) -> tuple[Rows, pl.DataFrame]:
@@ -101,8 +100,8 @@ def trained(config: dict, objectives: list[str], examples: Examples, seed: int, 
 def predictions(config: dict, training: Examples, judged: Shown, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """By model, p(purchase) and p(purchase | click) [rows] of the judged impressions, had each been looked at."""
     clicked = np.flatnonzero(training.labels[:, 1])
-    ends = (training.state[clicked], training.vector[clicked], training.labels[clicked, :1])
-    of_clicked = Examples(training.features[clicked], *ends, np.zeros(len(clicked), np.int64), training.weights[clicked])
+    purchased, unranked = training.labels[clicked, :1], np.zeros(len(clicked), np.int64)
+    of_clicked = Examples(training.features[clicked], purchased, unranked, training.weights[clicked])
     of_purchase, of_click = (replace(training, labels=training.labels[:, [column]]) for column in (0, 1))
     joint = trained(config, OBJECTIVES, training, seed, EPOCHS).probabilities(judged.rows)
     click = trained(config, ["click"], of_click, seed, EPOCHS).probabilities(judged.rows)[:, 0]

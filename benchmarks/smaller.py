@@ -62,15 +62,14 @@ def rates(rankers: dict[str, Ranker], rows: Rows) -> dict[str, np.ndarray]:
     """Rows per second of processor time [rounds, 2] on one thread: of `probabilities`, and of the network in it alone."""
     torch.set_num_threads(1)
     few = replace(rows, features=rows.features[:TIMED_ROWS], user=rows.user[:TIMED_ROWS], item=rows.item[:TIMED_ROWS])
-    features, user, item = (torch.from_numpy(part) for part in (few.features, few.user, few.item))
-    inputs = rankers["full"].scorer.transform(features), rows.states[user], rows.vectors[item]
+    inputs = rankers["full"].scorer.transform(torch.from_numpy(few.features))
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in rankers}
     for _ in range(ROUNDS):
         for name, ranker in rankers.items():
             started = time.process_time()
             ranker.probabilities(few)
             between = time.process_time()
-            ranker.scorer(*inputs)
+            ranker.scorer(inputs)
             seconds[name].append((between - started, time.process_time() - between))
     return {name: len(few.features) / np.array(rounds) for name, rounds in seconds.items()}
 

@@ -156,7 +156,7 @@ class Examination(nn.Module):
 
 
 class Scorer(nn.Module):
-    """An MLP with one head per objective on features, user state, item vector and their product.
+    """An MLP with one head per objective on features, two of which are the encoder's score and rank of the pair.
 
     Of two objectives, purchase and click, the heads give p(purchase | click) and p(click), and what comes out is p(click)
     and their product p(purchase): the entire-space multi-task model (Ma et al. 2018, arXiv:1804.07931, equation 1). Where
@@ -169,9 +169,7 @@ class Scorer(nn.Module):
 
     QUANTILES = 64
 
-    def __init__(
-        self, features: int, missing: int, width: int, hidden: list[int], objectives: int, dropout: float, ranked: bool = False
-    ):
+    def __init__(self, features: int, missing: int, hidden: list[int], objectives: int, dropout: float, ranked: bool = False):
         super().__init__()
         self.quantiles: Tensor
         self.mean: Tensor
@@ -181,7 +179,7 @@ class Scorer(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.register_buffer("missing", torch.zeros(missing, dtype=torch.long))
-        sizes = [2 * features + missing + 3 * width, *hidden]
+        sizes = [2 * features + missing, *hidden]
         layers = [
             nn.Sequential(nn.Linear(size, out), nn.LayerNorm(out), nn.SiLU(), nn.Dropout(dropout))
             for size, out in itertools.pairwise(sizes)
@@ -223,12 +221,12 @@ class Scorer(nn.Module):
         known = torch.cat([place, logs.clamp(-5, 5)], dim=1).masked_fill(torch.cat([absent, absent], dim=1), 0.0)
         return torch.cat([known, absent[:, self.missing].float()], dim=1)
 
-    def forward(self, inputs: Tensor, state: Tensor, vector: Tensor, rank: Tensor | None = None) -> Tensor:
-        """Logits [rows, objectives] from transformed inputs, user states and item vectors (one row each).
+    def forward(self, inputs: Tensor, rank: Tensor | None = None) -> Tensor:
+        """Logits [rows, objectives] from transformed inputs.
 
         `rank` [rows] is where the item was shown, 0 if nowhere; serving leaves it out.
         """
-        return self.logits(self.trunk(torch.cat([inputs, state, vector, state * vector], dim=1)), rank)
+        return self.logits(self.trunk(inputs), rank)
 
     def logits(self, hidden: Tensor, rank: Tensor | None = None) -> Tensor:
         """`forward` from what the trunk gives [rows, hidden] on."""
@@ -276,9 +274,8 @@ class Rows:
 
     pairs: pl.DataFrame
     features: np.ndarray  # [rows, features], NaN where missing
-    user: np.ndarray  # [rows] place of the row's user in `states`
+    user: np.ndarray  # [rows] place of the row's user among the sequences
     item: np.ndarray  # [rows] place of the row's item in `vectors`
-    states: Tensor  # [users, width]
     vectors: Tensor  # [items, width]
 
 
@@ -360,7 +357,7 @@ def pair_features(tables: dict[str, pl.DataFrame], pairs: pl.DataFrame) -> pl.Da
 
 # What moved a score
 
-# The parts of a score, and the features of each; the encoder's state and item vector belong to `sequence`. All other
+# The parts of a score, and the features of each; the encoder's word is `sequence`. All other
 # features are of the user alone and move no item above another: they are the same in the baseline.
 GROUPS = {
     "own": "own_|buy_again_|bought",
@@ -415,7 +412,6 @@ class Ranker(PythonModel):
         self.scorer = Scorer(
             features=len(config["features"]),
             missing=config["missing"],
-            width=config["encoder"]["width"],
             objectives=len(config["objectives"]),
             ranked=config["ranked"],
             **config["scorer"],
@@ -496,7 +492,7 @@ class Ranker(PythonModel):
         self.config.setdefault("features", features.columns)
         matrix = features.select(pl.col(self.config["features"]).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
         matrix = np.where(np.isfinite(matrix), matrix, np.float32("nan"))
-        return Rows(pairs, matrix, user, item, states, self.encoder.vectors(codes))
+        return Rows(pairs, matrix, user, item, self.encoder.vectors(codes))
 
     def _own_candidates(self, logits: Tensor, bought: pl.DataFrame) -> pl.DataFrame:
         """The encoder's best items of the whole catalogue that are new to each user: user, item, ranker_rank."""
@@ -522,8 +518,7 @@ class Ranker(PythonModel):
         parts = []
         for i in range(0, len(rows.features), batch):
             inputs = self.scorer.transform(torch.from_numpy(rows.features[i : i + batch]).to(self.device))
-            user, item = (torch.from_numpy(part[i : i + batch]).to(self.device) for part in (rows.user, rows.item))
-            parts.append(torch.sigmoid(self.scorer(inputs, rows.states[user], rows.vectors[item])).cpu().numpy())
+            parts.append(torch.sigmoid(self.scorer(inputs)).cpu().numpy())
         return np.concatenate(parts) if parts else np.zeros((0, len(self.config["objectives"])), np.float32)
 
     def score(
@@ -588,8 +583,7 @@ class Ranker(PythonModel):
         of_item = [name.startswith("item_") and not name.startswith("item_cf_") for name in names]
         none = np.where(np.isin(names, ("bought", "sources", "fused")), np.float32(0), np.float32("nan"))
         neutral = np.where(of_item, middle, none)
-        of_encoder = np.full(3 * self.config["encoder"]["width"], list(GROUPS).index("sequence"))
-        column = torch.from_numpy(np.concatenate([group, group, group[missing], of_encoder])).to(self.device)
+        column = torch.from_numpy(np.concatenate([group, group, group[missing]])).to(self.device)
         members, weights = shapley_weights(len(GROUPS))
         first, *others = self.scorer.trunk.children()
         first_layer, *then = first.children()
@@ -601,9 +595,6 @@ class Ranker(PythonModel):
                 self.scorer.transform(torch.from_numpy(values).to(self.device))
                 for values in (given, np.where(group < 0, given, neutral))
             )
-            state, vector = rows.states[torch.from_numpy(rows.user[part])], rows.vectors[torch.from_numpy(rows.item[part])]
-            full = torch.cat([full, state, vector, state * vector], dim=1)
-            empty = F.pad(empty, (0, full.shape[1] - empty.shape[1]))
             # The first layer is linear, so what each group adds to its sums is found once for all coalitions.
             nobody = first_layer(empty)
             adds = [((full - empty) * (column == n)) @ weight.T for n in range(len(GROUPS))]

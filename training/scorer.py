@@ -37,8 +37,6 @@ class Examples:
     """
 
     features: np.ndarray
-    state: torch.Tensor
-    vector: torch.Tensor
     labels: np.ndarray
     ranks: np.ndarray
     weights: np.ndarray
@@ -73,15 +71,12 @@ def examples(rows: Rows, label: np.ndarray, ranks: np.ndarray, seed: int) -> Exa
     positive: np.ndarray = label.max(axis=1) > 0
     kept = np.flatnonzero(positive | (np.random.default_rng(seed).random(len(label)) < NEGATIVES_KEPT))
     weights = np.where(positive[kept], 1.0, 1 / NEGATIVES_KEPT).astype(np.float32)
-    user, item = (torch.from_numpy(part[kept]).to(rows.states.device) for part in (rows.user, rows.item))
-    return Examples(rows.features[kept], rows.states[user], rows.vectors[item], label[kept], ranks[kept], weights)
+    return Examples(rows.features[kept], label[kept], ranks[kept], weights)
 
 
 def joined(parts: list[Examples]) -> Examples:
     return Examples(
         np.concatenate([part.features for part in parts]),
-        torch.cat([part.state for part in parts]),
-        torch.cat([part.vector for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.ranks for part in parts]),
         np.concatenate([part.weights for part in parts]),
@@ -92,8 +87,8 @@ class Task:
     """A scorer's batches of examples, in an order drawn from (seed, epoch), and its loss on them: what `training.loop` takes."""
 
     def __init__(self, scorer: Scorer, data: Examples, seed: int):
-        device = data.state.device
-        self.scorer, self.state, self.vector, self.seed = scorer, data.state, data.vector, seed
+        device = scorer.quantiles.device
+        self.scorer, self.seed = scorer, seed
         features = torch.from_numpy(data.features).split(65_536)
         self.inputs = torch.cat([scorer.transform(part.to(device)) for part in features])
         self.label, self.rank, self.weight = (
@@ -103,7 +98,7 @@ class Task:
 
     @property
     def data(self) -> tuple[torch.Tensor, ...]:
-        return self.inputs, self.state, self.vector, self.label, self.rank, self.weight
+        return self.inputs, self.label, self.rank, self.weight
 
     def batches(self, epoch: int) -> Iterator[torch.Tensor]:
         """Places of examples, `ROWS_PER_STEP` at a time."""
@@ -112,7 +107,7 @@ class Task:
 
     def logits(self, batch: torch.Tensor) -> torch.Tensor:
         """Logits [batch, objectives], each at the place where the item was shown."""
-        return self.scorer(self.inputs[batch], self.state[batch], self.vector[batch], self.rank[batch])
+        return self.scorer(self.inputs[batch], self.rank[batch])
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
         """The mean weighted binary cross-entropy, and of how many examples."""

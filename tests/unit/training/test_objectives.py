@@ -49,29 +49,27 @@ def test_the_first_place_is_looked_at_and_the_others_by_their_band():
     assert seen(ranks).tolist() == pytest.approx([0, float("inf"), 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7])
 
 
-def inputs(rows: int, seed: int = 1) -> tuple[torch.Tensor, ...]:
-    draw = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, 5, generator=draw) * 3, torch.randn(rows, 4, generator=draw), torch.randn(rows, 4, generator=draw)
+def inputs(rows: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(rows, 5, generator=torch.Generator().manual_seed(seed)) * 3
 
 
 def test_what_is_bought_is_clicked_and_rank_lowers_both_alike():
     torch.manual_seed(2)
-    two = Scorer(2, 1, width=4, hidden=[8], objectives=2, dropout=0.0, ranked=True).eval()
+    two = Scorer(2, 1, hidden=[8], objectives=2, dropout=0.0, ranked=True).eval()
     with torch.no_grad():
-        looked_at, third = torch.sigmoid(two(*inputs(500))), torch.sigmoid(two(*inputs(500), torch.full((500,), 3)))
+        looked_at, third = torch.sigmoid(two(inputs(500))), torch.sigmoid(two(inputs(500), torch.full((500,), 3)))
     assert (looked_at[:, 0] <= looked_at[:, 1]).all() and looked_at.std(dim=0).min() > 0
     assert torch.allclose(third, looked_at / 2, rtol=1e-4)  # bands start at a half
-    first = torch.sigmoid(two(*inputs(500), torch.ones(500, dtype=torch.long)))
+    first = torch.sigmoid(two(inputs(500), torch.ones(500, dtype=torch.long)))
     assert torch.equal(first, looked_at)
 
 
 def test_purchases_alone_are_one_head_and_its_plain_logit():
     torch.manual_seed(2)
-    one = Scorer(2, 1, width=4, hidden=[8], objectives=1, dropout=0.0).eval()
+    one = Scorer(2, 1, hidden=[8], objectives=1, dropout=0.0).eval()
     assert not any(name.startswith("examination") for name in one.state_dict())
-    features, state, vector = inputs(50)
-    plain = one.heads(one.trunk(torch.cat([features, state, vector, state * vector], dim=1)))
-    assert plain.shape == (50, 1) and torch.equal(one(features, state, vector), plain)
+    plain = one.heads(one.trunk(inputs(50)))
+    assert plain.shape == (50, 1) and torch.equal(one(inputs(50)), plain)
     assert scorer.objectives(EVENTS.filter(pl.col("event_type") != "click")) == ["purchase"]
     ranker, _ = fit({CUTOFF: training_shop.tables(CUTOFF)}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=1)
     assert ranker.config["objectives"] == ["purchase"] and not ranker.config["ranked"]
@@ -88,7 +86,7 @@ def test_the_best_place_counts_and_an_impression_without_one_does_not():
 
 
 def test_heads_start_at_the_rates():
-    two = Scorer(2, 1, width=4, hidden=[8], objectives=2, dropout=0.0)
+    two = Scorer(2, 1, hidden=[8], objectives=2, dropout=0.0)
     two.start_from_rates(torch.tensor([0.02, 0.1]))
     assert torch.sigmoid(two.heads.bias).tolist() == pytest.approx([0.2, 0.1])
 
@@ -122,7 +120,6 @@ def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranke
     ranker = Ranker()
     ranker.config = {
         "features": [f"x{column}" for column in range(examples.features.shape[1])],
-        "encoder": {"width": 1},
         "scorer": {"hidden": [32], "dropout": 0.0},
         "objectives": objectives,
     }
@@ -131,14 +128,13 @@ def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranke
 
 
 def as_examples(features: np.ndarray, labels: list[np.ndarray], ranks: np.ndarray | None = None) -> Examples:
-    nothing, rows = torch.zeros(len(features), 1), len(features)
-    places = np.zeros(rows, np.int64) if ranks is None else ranks
-    return Examples(features, nothing, nothing, np.stack(labels, axis=1).astype(np.float32), places, np.ones(rows, np.float32))
+    places = np.zeros(len(features), np.int64) if ranks is None else ranks
+    return Examples(features, np.stack(labels, axis=1).astype(np.float32), places, np.ones(len(features), np.float32))
 
 
 def chances(ranker: Ranker, features: np.ndarray) -> np.ndarray:
-    rows, nothing = np.zeros(len(features), np.int64), torch.zeros(1, 1)
-    return ranker.probabilities(Rows(pl.DataFrame(), features, rows, rows, nothing, nothing))
+    rows = np.zeros(len(features), np.int64)
+    return ranker.probabilities(Rows(pl.DataFrame(), features, rows, rows, torch.zeros(1, 1)))
 
 
 def log_loss(true: np.ndarray, chance: np.ndarray) -> float:

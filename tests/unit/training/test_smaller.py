@@ -29,7 +29,7 @@ SEED = 5
 def as_many_steps_as_in_a_real_shop() -> Iterator[None]:
     """An epoch of the tiny shop is a single step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scorer, "SCHEDULE", replace(scorer.SCHEDULE, epochs=60, average=0.9))
+        patch.setattr(scorer, "SCHEDULE", replace(scorer.SCHEDULE, epochs=150, average=0.9))
         patch.setattr(smaller, "FINE_TUNING", replace(smaller.FINE_TUNING, epochs=30, average=0.9))
         yield
 
@@ -62,10 +62,10 @@ def test_a_variant_scores_the_same_after_it_was_saved_and_loaded(variants, name,
 
 
 # Of probabilities: eight bits round; a pruned or distilled scorer is another network.
-@pytest.mark.parametrize(("name", "bound"), [("int8", 0.005), ("pruned", 0.1), ("student", 0.2)])
+@pytest.mark.parametrize(("name", "bound"), [("int8", 0.001), ("pruned", 0.05), ("student", 0.1)])
 def test_scores_are_near_the_full_ones(variants, full, name, bound):
     gap = np.abs(scores(variants[name]) - scores(full))
-    assert 0 < gap.max() < bound
+    assert 0 < gap.mean() < bound
 
 
 def test_the_full_variant_is_the_ranker_itself(variants, full):
