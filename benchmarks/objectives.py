@@ -56,7 +56,7 @@ class Shown:
     truth: pl.DataFrame
 
     def examples(self) -> Examples:
-        return Examples(self.rows.features, self.labels, self.ranks, np.ones(len(self.ranks), np.float32))
+        return Examples(self.rows.features, self.labels, self.ranks, np.ones(len(self.ranks), np.float32), self.rows.user)
 
 
 def assemble(champion: Ranker, cutoff: date, known_on: date, users: int) -> tuple[Rows, pl.DataFrame]:
@@ -101,7 +101,7 @@ def predictions(config: dict, training: Examples, judged: Shown, seed: int) -> d
     """By model, p(purchase) and p(purchase | click) [rows] of the judged impressions, had each been looked at."""
     clicked = np.flatnonzero(training.labels[:, 1])
     purchased, unranked = training.labels[clicked, :1], np.zeros(len(clicked), np.int64)
-    of_clicked = Examples(training.features[clicked], purchased, unranked, training.weights[clicked])
+    of_clicked = Examples(training.features[clicked], purchased, unranked, training.weights[clicked], training.lists[clicked])
     of_purchase, of_click = (replace(training, labels=training.labels[:, [column]]) for column in (0, 1))
     joint = trained(config, OBJECTIVES, training, seed, EPOCHS).probabilities(judged.rows)
     click = trained(config, ["click"], of_click, seed, EPOCHS).probabilities(judged.rows)[:, 0]

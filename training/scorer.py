@@ -3,6 +3,10 @@
 Where the shop's events hold clicks, p(click) and p(purchase) = p(click) · p(purchase | click) are trained together, each
 on all rows (`training.model.Scorer`). A purchase counts as a click too: many a shop sells past its lists, at the till or
 through the search, and a purchase without a click would contradict the product. Both losses weigh the same.
+
+A loss is the cross-entropy of each row by itself, which makes scores probabilities, and a share of the cross-entropy of each
+user's list, in which a row's part is its probability over the list's sum: that looks at the order alone, and true
+probabilities are the best answer to both (Bai et al. 2022, arXiv:2211.01494).
 """
 
 import math
@@ -23,6 +27,7 @@ log = structlog.get_logger()
 
 SCHEDULE = loop.Schedule(epochs=4, learning_rate=2e-3, weight_decay=0.02, average=0.99)
 ROWS_PER_STEP = 2048
+LIST_SHARE = 0.3  # of the lists' cross-entropy beside the rows'
 NEGATIVES_KEPT = 0.3  # the rest is left out; those kept weigh accordingly more, so that scores stay probabilities
 TRANSFORM_SAMPLE = 50_000
 OBJECTIVES = ("purchase", "click")
@@ -33,13 +38,15 @@ COUNTS_AS = {"purchase": ["purchase"], "click": ["click", "purchase"]}
 class Examples:
     """Rows of one or more cut-offs, thinned: the scorer's inputs and labels [rows, objectives] with weights [rows].
 
-    `ranks` [rows] are the places where items were shown, 0 where they were not.
+    `ranks` [rows] are the places where items were shown, 0 where they were not. `lists` [rows] numbers the lists, one for
+    each user and cut-off; the rows of a list stand together.
     """
 
     features: np.ndarray
     labels: np.ndarray
     ranks: np.ndarray
     weights: np.ndarray
+    lists: np.ndarray
 
 
 def objectives(events: pl.DataFrame) -> list[str]:
@@ -71,20 +78,23 @@ def examples(rows: Rows, label: np.ndarray, ranks: np.ndarray, seed: int) -> Exa
     positive: np.ndarray = label.max(axis=1) > 0
     kept = np.flatnonzero(positive | (np.random.default_rng(seed).random(len(label)) < NEGATIVES_KEPT))
     weights = np.where(positive[kept], 1.0, 1 / NEGATIVES_KEPT).astype(np.float32)
-    return Examples(rows.features[kept], label[kept], ranks[kept], weights)
+    return Examples(rows.features[kept], label[kept], ranks[kept], weights, rows.user[kept])
 
 
 def joined(parts: list[Examples]) -> Examples:
+    """All examples as one; lists of different parts are different lists."""
+    ends = np.cumsum([0] + [part.lists.max(initial=-1) + 1 for part in parts])
     return Examples(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.ranks for part in parts]),
         np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.lists + end for part, end in zip(parts, ends[:-1], strict=True)]),
     )
 
 
 class Task:
-    """A scorer's batches of examples, in an order drawn from (seed, epoch), and its loss on them: what `training.loop` takes."""
+    """A scorer's batches of whole lists, in an order drawn from (seed, epoch), and its loss on them, for `training.loop`."""
 
     def __init__(self, scorer: Scorer, data: Examples, seed: int):
         device = scorer.quantiles.device
@@ -94,25 +104,43 @@ class Task:
         self.label, self.rank, self.weight = (
             torch.from_numpy(part).to(device) for part in (data.labels, data.ranks, data.weights)
         )
-        self.steps = math.ceil(len(self.inputs) / ROWS_PER_STEP)
+        _, self.list, self.lengths = (
+            torch.from_numpy(data.lists).to(device).unique_consecutive(return_inverse=True, return_counts=True)
+        )
+        self.starts = self.lengths.cumsum(0) - self.lengths
+        self.steps = min(math.ceil(len(self.inputs) / ROWS_PER_STEP), len(self.lengths))
 
     @property
     def data(self) -> tuple[torch.Tensor, ...]:
-        return self.inputs, self.label, self.rank, self.weight
+        return self.inputs, self.label, self.rank, self.weight, self.list
 
     def batches(self, epoch: int) -> Iterator[torch.Tensor]:
-        """Places of examples, `ROWS_PER_STEP` at a time."""
-        order = torch.randperm(len(self.inputs), generator=loop.generator(self.seed, epoch))
-        yield from order.to(self.inputs.device).split(ROWS_PER_STEP)
+        """Places of examples, about `ROWS_PER_STEP` at a time."""
+        order = torch.randperm(len(self.lengths), generator=loop.generator(self.seed, epoch)).to(self.inputs.device)
+        for lists in order.tensor_split(self.steps):
+            lengths = self.lengths[lists]
+            ends = lengths.cumsum(0)
+            within = torch.arange(int(ends[-1]), device=ends.device) - (ends - lengths).repeat_interleave(lengths)
+            yield self.starts[lists].repeat_interleave(lengths) + within
 
     def logits(self, batch: torch.Tensor) -> torch.Tensor:
         """Logits [batch, objectives], each at the place where the item was shown."""
         return self.scorer(self.inputs[batch], self.rank[batch])
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """The mean weighted binary cross-entropy, and of how many examples."""
-        losses = F.binary_cross_entropy_with_logits(self.logits(batch), self.label[batch], reduction="none").mean(1)
-        return (losses * self.weight[batch]).sum() / self.weight[batch].sum(), len(batch)
+        """The weighted mean of the rows' cross-entropies and a share of the lists', and of how many examples."""
+        logits, label, weight = self.logits(batch).float(), self.label[batch], self.weight[batch][:, None]
+        of_rows = F.binary_cross_entropy_with_logits(logits, label, weight, reduction="none").mean(1).sum() / weight.sum()
+        chosen = label * weight
+        of_lists = -(chosen * self._shares(logits, weight, batch)).sum(0) / chosen.sum(0).clamp(min=1)
+        return of_rows + LIST_SHARE * of_lists.mean(), len(batch)
+
+    def _shares(self, logits: torch.Tensor, weight: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        """The logarithm [batch, objectives] of each row's probability over the weighted sum of its list's in the batch."""
+        lists, chances = self.list[batch], F.logsigmoid(logits)
+        row, column = lists.unique(return_inverse=True)[1], batch - self.starts[lists]
+        table = chances.new_full((int(row.max()) + 1, int(column.max()) + 1, chances.shape[1]), -torch.inf)
+        return chances - table.index_put((row, column), chances + weight.log()).logsumexp(1)[row]
 
     def fit(self, schedule: loop.Schedule, checkpoint: Path | None = None) -> loop.History:
         """Train the scorer in place."""
@@ -122,7 +150,7 @@ class Task:
 def train_scorer(
     ranker: Ranker, data: Examples, seed: int, epochs: int | None = None, checkpoint: Path | None = None
 ) -> loop.History:
-    """Train `ranker.scorer` by weighted binary cross-entropy; the result is an average of the last weights."""
+    """Train `ranker.scorer` on whole lists; the result is an average of the last weights."""
     torch.manual_seed(seed)
     sample = data.features[np.random.default_rng(seed).permutation(len(data.features))[:TRANSFORM_SAMPLE]]
     ranker.config["missing"] = len(Scorer.missing_patterns(sample))

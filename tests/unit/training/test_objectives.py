@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from math import log
 
 import numpy as np
@@ -47,6 +48,46 @@ def test_the_first_place_is_looked_at_and_the_others_by_their_band():
         seen.bands.copy_(torch.arange(8) / seen.SPEED)
     ranks = torch.tensor([0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 1000])
     assert seen(ranks).tolist() == pytest.approx([0, float("inf"), 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7])
+
+
+def three_lists() -> Examples:
+    """Lists of 3, 2 and 1 rows, of which the first of each list is chosen; a negative that stands for two."""
+    first = np.float32([1, 0, 0, 1, 0, 1])
+    weights = np.float32([1, 2, 1, 1, 1, 1])
+    return Examples(np.eye(6, dtype=np.float32), first[:, None], np.zeros(6, np.int64), weights, np.array([4, 4, 4, 7, 7, 9]))
+
+
+def untrained(data: Examples) -> Scorer:
+    torch.manual_seed(3)
+    network = Scorer(data.features.shape[1], 0, hidden=[8], objectives=1, dropout=0.0).eval()
+    network.fit_transforms(data.features)
+    return network
+
+
+def test_an_epoch_has_every_list_once_and_whole(monkeypatch):
+    monkeypatch.setattr(scorer, "ROWS_PER_STEP", 3)
+    data = three_lists()
+    task = scorer.Task(untrained(data), data, 1)
+    batches = [data.lists[batch.numpy()].tolist() for batch in task.batches(0)]
+    assert len(batches) == task.steps == 2
+    assert sorted(chain.from_iterable(batches)) == data.lists.tolist()
+    assert all(batch.count(name) == data.lists.tolist().count(name) for batch in batches for name in batch)
+
+
+def test_the_loss_is_of_rows_and_of_lists():
+    data = three_lists()
+    task = scorer.Task(untrained(data), data, 1)
+    chance = torch.sigmoid(task.logits(torch.arange(6)))[:, 0].tolist()
+    kept = [chance[place] if place in (0, 3, 5) else 1 - chance[place] for place in range(6)]
+    of_rows = -sum(weight * log(each) for weight, each in zip(data.weights, kept, strict=True)) / 7
+    shares = [chance[0] / (chance[0] + 2 * chance[1] + chance[2]), chance[3] / (chance[3] + chance[4])]
+    of_lists = -sum(map(log, shares)) / 3  # the third list has one row, which is sure to be chosen
+    loss, count = task.loss(torch.tensor([3, 4, 5, 0, 1, 2]))
+    assert (loss.item(), count) == (pytest.approx(of_rows + scorer.LIST_SHARE * of_lists), 6)
+
+
+def test_lists_of_different_cutoffs_stay_different():
+    assert scorer.joined([three_lists(), three_lists()]).lists.tolist() == [4, 4, 4, 7, 7, 9, 14, 14, 14, 17, 17, 19]
 
 
 def inputs(rows: int, seed: int = 1) -> torch.Tensor:
@@ -129,7 +170,8 @@ def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranke
 
 def as_examples(features: np.ndarray, labels: list[np.ndarray], ranks: np.ndarray | None = None) -> Examples:
     places = np.zeros(len(features), np.int64) if ranks is None else ranks
-    return Examples(features, np.stack(labels, axis=1).astype(np.float32), places, np.ones(len(features), np.float32))
+    weights, lists = np.ones(len(features), np.float32), np.arange(len(features)) // 20
+    return Examples(features, np.stack(labels, axis=1).astype(np.float32), places, weights, lists)
 
 
 def chances(ranker: Ranker, features: np.ndarray) -> np.ndarray:
