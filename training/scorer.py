@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 SCHEDULE = loop.Schedule(epochs=4, learning_rate=2e-3, weight_decay=0.02, average=0.99)
 ROWS_PER_STEP = 2048
-LIST_SHARE = 0.3  # of the lists' cross-entropy beside the rows'
+LIST_WEIGHT = 5.0  # of the lists' cross-entropy beside the rows'
 NEGATIVES_KEPT = 0.3  # the rest is left out; those kept weigh accordingly more, so that scores stay probabilities
 TRANSFORM_SAMPLE = 50_000
 OBJECTIVES = ("purchase", "click")
@@ -128,12 +128,11 @@ class Task:
         return self.scorer(self.inputs[batch], self.rank[batch])
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """The weighted mean of the rows' cross-entropies and a share of the lists', and of how many examples."""
+        """The cross-entropies of rows and of lists, a weighted mean over the rows, and of how many examples."""
         logits, label, weight = self.logits(batch).float(), self.label[batch], self.weight[batch][:, None]
-        of_rows = F.binary_cross_entropy_with_logits(logits, label, weight, reduction="none").mean(1).sum() / weight.sum()
-        chosen = label * weight
-        of_lists = -(chosen * self._shares(logits, weight, batch)).sum(0) / chosen.sum(0).clamp(min=1)
-        return of_rows + LIST_SHARE * of_lists.mean(), len(batch)
+        of_rows = F.binary_cross_entropy_with_logits(logits, label, reduction="none")
+        of_lists = -label * self._shares(logits, weight, batch)
+        return (weight * (of_rows + LIST_WEIGHT * of_lists).mean(1, keepdim=True)).sum() / weight.sum(), len(batch)
 
     def _shares(self, logits: torch.Tensor, weight: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
         """The logarithm [batch, objectives] of each row's probability over the weighted sum of its list's in the batch."""

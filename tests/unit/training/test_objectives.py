@@ -81,9 +81,9 @@ def test_the_loss_is_of_rows_and_of_lists():
     kept = [chance[place] if place in (0, 3, 5) else 1 - chance[place] for place in range(6)]
     of_rows = -sum(weight * log(each) for weight, each in zip(data.weights, kept, strict=True)) / 7
     shares = [chance[0] / (chance[0] + 2 * chance[1] + chance[2]), chance[3] / (chance[3] + chance[4])]
-    of_lists = -sum(map(log, shares)) / 3  # the third list has one row, which is sure to be chosen
+    of_lists = -sum(map(log, shares)) / 7  # the third list has one row, which is sure to be chosen
     loss, count = task.loss(torch.tensor([3, 4, 5, 0, 1, 2]))
-    assert (loss.item(), count) == (pytest.approx(of_rows + scorer.LIST_SHARE * of_lists), 6)
+    assert (loss.item(), count) == (pytest.approx(of_rows + scorer.LIST_WEIGHT * of_lists), 6)
 
 
 def test_lists_of_different_cutoffs_stay_different():
