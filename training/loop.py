@@ -21,7 +21,7 @@ import structlog
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from training import checkpoints, device
 
@@ -47,7 +47,7 @@ class Schedule:
     weight_decay: float  # of matrices and embeddings; biases, norms and other vectors do not decay
     warm_up: float = 0.1  # share of the steps on which the learning rate rises
     clip: float | None = None  # the largest norm of all gradients together
-    average: float | None = None  # decay of the moving average that becomes the result; None: the last weights do
+    average: int | None = None  # power of the moving average that becomes the result; None: the last weights do
     final: float = 4e-6  # the last learning rate, as a share of the highest
 
 
@@ -74,6 +74,18 @@ class History:
 def generator(seed: int, *place: int) -> torch.Generator:
     """A source of random numbers for one place in a training, such as its epoch: independent of all others."""
     return torch.Generator().manual_seed(_mixed(seed, *place))
+
+
+def polynomial_average(power: int) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """A moving average that remembers the last 1 / (power + 1) of the steps so far, however many they are.
+
+    Shamir and Zhang, ICML 2013, equation 4. An exponential one would remember the first weights of a short training.
+    """
+
+    def update(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        return average.lerp(current, (power + 1) / (int(count) + 1 + power))
+
+    return update
 
 
 def fit(
@@ -165,7 +177,7 @@ class _State:
         self.rate = OneCycleLR(self.optimizer, highest, steps, pct_start=rise, div_factor=RISE, final_div_factor=final)
         self.average = None
         if schedule.average is not None:
-            self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(schedule.average))
+            self.average = AveragedModel(module, avg_fn=polynomial_average(schedule.average))
 
     @property
     def result(self) -> nn.Module:

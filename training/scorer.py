@@ -4,9 +4,9 @@ Where the shop's events hold clicks, p(click) and p(purchase) = p(click) · p(pu
 on all rows (`training.model.Scorer`). A purchase counts as a click too: many a shop sells past its lists, at the till or
 through the search, and a purchase without a click would contradict the product. Both losses weigh the same.
 
-A loss is the cross-entropy of each row by itself, which makes scores probabilities, and a share of the cross-entropy of each
-user's list, in which a row's part is its probability over the list's sum: that looks at the order alone, and true
-probabilities are the best answer to both (Bai et al. 2022, arXiv:2211.01494).
+A loss is the cross-entropy of each row by itself, which makes scores probabilities, and that of each list, in which a row's
+part is its probability over the list's sum: that looks at the order alone, and true probabilities are the best answer to both
+(Bai et al. 2022, arXiv:2211.01494). A user has two lists, as in a release: what was bought before, and what is new.
 """
 
 import math
@@ -25,7 +25,7 @@ from training.model import Ranker, Rows, Scorer
 
 log = structlog.get_logger()
 
-SCHEDULE = loop.Schedule(epochs=4, learning_rate=2e-3, weight_decay=0.02, average=0.99)
+SCHEDULE = loop.Schedule(epochs=4, learning_rate=2e-3, weight_decay=0.02, final=0.1, average=3)
 ROWS_PER_STEP = 2048
 LIST_WEIGHT = 5.0  # of the lists' cross-entropy beside the rows'
 NEGATIVES_KEPT = 0.3  # the rest is left out; those kept weigh accordingly more, so that scores stay probabilities
@@ -38,8 +38,8 @@ COUNTS_AS = {"purchase": ["purchase"], "click": ["click", "purchase"]}
 class Examples:
     """Rows of one or more cut-offs, thinned: the scorer's inputs and labels [rows, objectives] with weights [rows].
 
-    `ranks` [rows] are the places where items were shown, 0 where they were not. `lists` [rows] numbers the lists, one for
-    each user and cut-off; the rows of a list stand together.
+    `ranks` [rows] are the places where items were shown, 0 where they were not. `lists` [rows] numbers the lists, in
+    ascending order: the rows of a list stand together.
     """
 
     features: np.ndarray
@@ -77,8 +77,10 @@ def examples(rows: Rows, label: np.ndarray, ranks: np.ndarray, seed: int) -> Exa
     """All positives and a share of the negatives."""
     positive: np.ndarray = label.max(axis=1) > 0
     kept = np.flatnonzero(positive | (np.random.default_rng(seed).random(len(label)) < NEGATIVES_KEPT))
+    lists = 2 * rows.user + rows.pairs["bought"].to_numpy()
+    kept = kept[np.argsort(lists[kept], kind="stable")]
     weights = np.where(positive[kept], 1.0, 1 / NEGATIVES_KEPT).astype(np.float32)
-    return Examples(rows.features[kept], label[kept], ranks[kept], weights, rows.user[kept])
+    return Examples(rows.features[kept], label[kept], ranks[kept], weights, lists[kept])
 
 
 def joined(parts: list[Examples]) -> Examples:

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from training import loop
-from training.loop import DivergedError, History, Schedule, fit
+from training.loop import DivergedError, History, Schedule, fit, polynomial_average
 
 ROWS, STEPS = 24, 4
-SCHEDULE = Schedule(epochs=3, learning_rate=0.05, weight_decay=0.01, clip=1.0, average=0.9)
+SCHEDULE = Schedule(epochs=3, learning_rate=0.05, weight_decay=0.01, clip=1.0, average=3)
 INPUTS = torch.randn(ROWS, 3, generator=torch.Generator().manual_seed(1))
 TARGETS = INPUTS.sum(1, keepdim=True)
 
@@ -68,10 +68,18 @@ def test_the_result_is_the_moving_average_and_evaluation_sees_it():
     fit("average", module, one_step_an_epoch, lambda rows: module(INPUTS).square().mean(), 1, SCHEDULE, 1, after_epoch=look)
     (live, shown), *later = seen
     assert torch.equal(shown, live) and len(later) == 2
-    for live, average in later:
-        assert torch.allclose(average, 0.9 * shown + 0.1 * live)
+    for weight, (live, average) in zip((4 / 5, 4 / 6), later, strict=True):
+        assert torch.allclose(average, (1 - weight) * shown + weight * live)
         shown = average
     assert torch.equal(module[0].bias, shown)
+
+
+def test_the_moving_average_remembers_a_share_of_any_training():
+    for steps in (40, 4000):
+        update, average = polynomial_average(3), torch.zeros(())
+        for step in range(steps):
+            average = update(average, torch.tensor(float(step)), torch.tensor(step))
+        assert average / (steps - 1) == pytest.approx(4 / 5, abs=0.01)  # the mean of a weight that grows as the cube
 
 
 def test_gradients_are_clipped():

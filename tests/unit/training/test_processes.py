@@ -11,7 +11,7 @@ from torch import nn
 from training.loop import Schedule, fit
 
 INPUTS = torch.arange(30.0).reshape(10, 3) / 30
-SCHEDULE = Schedule(epochs=3, learning_rate=0.1, weight_decay=0.1, average=0.5)
+SCHEDULE = Schedule(epochs=3, learning_rate=0.1, weight_decay=0.1, average=1)
 PROGRAM = f"""
 import sys
 from datetime import date

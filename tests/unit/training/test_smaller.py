@@ -29,8 +29,8 @@ SEED = 5
 def as_many_steps_as_in_a_real_shop() -> Iterator[None]:
     """An epoch of the tiny shop is a single step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scorer, "SCHEDULE", replace(scorer.SCHEDULE, epochs=150, average=0.9))
-        patch.setattr(smaller, "FINE_TUNING", replace(smaller.FINE_TUNING, epochs=30, average=0.9))
+        patch.setattr(scorer, "SCHEDULE", replace(scorer.SCHEDULE, epochs=150))
+        patch.setattr(smaller, "FINE_TUNING", replace(smaller.FINE_TUNING, epochs=30))
         yield
 
 
