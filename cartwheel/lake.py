@@ -6,11 +6,13 @@ Reading an incomplete or missing partition is an error that names it; nothing ha
 
 import io
 import time
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 
 import boto3
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.config import Config
 
@@ -18,6 +20,8 @@ from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.settings import get_settings
 
 EXPORTED = ("interactions", "items", "users", "no_consent", "item_context")
+ROWS_PER_PART = 1_000_000
+ROWS_PER_BATCH = 200_000
 
 
 class MissingPartitionError(FileNotFoundError):
@@ -88,38 +92,97 @@ def read(dataset: str, day: date, columns: list[str] | None = None) -> pa.Table:
     Raises:
         MissingPartitionError: it is missing or incomplete.
     """
+    return pa.concat_tables(table for part in _parts(dataset, day) for table in _tables(dataset, part, columns))
+
+
+def batches(dataset: str, day: date, columns: list[str] | None = None, rows: int = ROWS_PER_BATCH) -> Iterator[pa.Table]:
+    """One partition as tables of so many rows at most; in memory there is one file of it, compressed, and one table.
+
+    Raises:
+        MissingPartitionError: it is missing or incomplete.
+    """
+    for part in _parts(dataset, day):
+        yield from _tables(dataset, part, columns, rows)
+
+
+def whole_users(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, cut so that the rows of a user who stands at the end of one table stay together."""
+    held = None
+    for table in tables:
+        table = table if held is None else pa.concat_tables([held, table])
+        if len(table):
+            first = pc.index(table["user_key"], table["user_key"][-1]).as_py()
+            if first:
+                yield table.slice(0, first)
+            held = table.slice(first)
+    if held is not None:
+        yield held
+
+
+def _parts(dataset: str, day: date) -> Iterator[bytes]:
+    """The files of a partition, each whole: see the operations guide."""
     bucket, prefix = get_settings().lake_bucket, partition_prefix(dataset, day)
     if not exists(dataset, day):  # the embedded store may show what Spark has just written a second late
         time.sleep(1.5)
     keys = [item["Key"] for item in list_objects(bucket, prefix)]
     if prefix + "_SUCCESS" not in keys:
         raise MissingPartitionError(f"s3://{bucket}/{prefix} is missing or incomplete: run the chain for {day} first")
-    parts = [key for key in keys if key.endswith(".parquet")]
-    return pa.concat_tables([_part(dataset, get_bytes(bucket, key), columns) for key in parts])
+    return (get_bytes(bucket, key) for key in keys if key.endswith(".parquet"))
 
 
-def _part(dataset: str, data: bytes, columns: list[str] | None) -> pa.Table:
-    """One file of a partition."""
-    if dataset not in EXPORTED:
-        return pq.read_table(io.BytesIO(data), columns=columns, partitioning=None)
+def _tables(dataset: str, data: bytes, columns: list[str] | None, rows: int | None = None) -> Iterator[pa.Table]:
+    """One file of a partition, whole or some rows at a time; without rows it is one empty table."""
     file = pq.ParquetFile(io.BytesIO(data))
-    names = columns or LAKE_SCHEMAS[dataset].names
-    table = file.read([name for name in names if name in file.schema_arrow.names])
-    for field in (LAKE_SCHEMAS[dataset].field(name) for name in names if name not in file.schema_arrow.names):
-        table = table.append_column(field, pa.nulls(file.metadata.num_rows, field.type))
-    return table.select(names)
+    held = file.schema_arrow.names
+    names = columns or (LAKE_SCHEMAS[dataset].names if dataset in EXPORTED else held)
+    wanted = [name for name in names if name in held or dataset not in EXPORTED]
+    if rows is None or not file.metadata.num_rows:
+        tables: Iterable[pa.Table] = [file.read(wanted)]
+    else:
+        tables = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows, columns=wanted))
+    for table in tables:
+        for field in (LAKE_SCHEMAS[dataset].field(name) for name in names if name not in wanted):
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+        yield table.select(names)
 
 
 def write(dataset: str, day: date, table: pa.Table) -> None:
     """Replace one partition. The table is cast to the dataset's schema in the contracts, where it has one."""
-    if dataset in LAKE_SCHEMAS:
-        table = table.select(LAKE_SCHEMAS[dataset].names).cast(LAKE_SCHEMAS[dataset])
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    write_batches(dataset, day, [_as_agreed(dataset, table)])
+
+
+def write_batches(dataset: str, day: date, tables: Iterable[pa.Table]) -> int:
+    """Replace one partition by tables that are made one after the other; how many rows there were.
+
+    A file holds `ROWS_PER_PART` rows, and a table more. If the tables end with an error, the partition is incomplete.
+    """
     delete(dataset, day)
     bucket, prefix = get_settings().lake_bucket, partition_prefix(dataset, day)
-    s3_client().put_object(Bucket=bucket, Key=prefix + "part-00000.parquet", Body=buffer.getvalue())
+    rows = 0
+    for number, table in enumerate(_gathered(_as_agreed(dataset, table) for table in tables)):
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        s3_client().put_object(Bucket=bucket, Key=f"{prefix}part-{number:05}.parquet", Body=buffer.getvalue())
+        rows += len(table)
     s3_client().put_object(Bucket=bucket, Key=prefix + "_SUCCESS", Body=b"")
+    return rows
+
+
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Tables of `ROWS_PER_PART` rows or a little more, and what is left."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(map(len, held)) >= ROWS_PER_PART:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _as_agreed(dataset: str, table: pa.Table) -> pa.Table:
+    schema = LAKE_SCHEMAS.get(dataset)
+    return table if schema is None else table.select(schema.names).cast(schema)
 
 
 def delete(dataset: str, day: date) -> None:

@@ -1,4 +1,4 @@
-"""What a release holds, read from the lake, and its checksum.
+"""What a release holds, read from the lake some users at a time, and its checksum.
 
 Both stores hold the same entries: a key and its bytes. The checksum is the sum of the entries' hashes, so it does
 not depend on the order in which a store gives them back.
@@ -11,19 +11,33 @@ not depend on the order in which a store gives them back.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from cartwheel import lake, warehouse
+from cartwheel import lake
 from cartwheel.contracts import LISTS
-from serving_export.packing import pack
+from serving_export.binary_columns import buffer_of, joined, offsets, repeated
+from serving_export.packing import pack_all
 from serving_export.segments import ALL, member_segment
+from serving_export.user_keys import Ascending, user_keys
 
-LIST_COLUMNS = ["user_id", "list", "rank", "item_id", "score", "reason"]
-SEGMENT_COLUMNS = ["segment", "rank", "item_id", "score", "reason"]
-USER_KEYS_QUERY = "select user_key, user_id from intermediate.int_user_keys"
+_TEXT, _RANKED = (
+    pa.string(),
+    [("item_ids", pa.list_(pa.string())), ("scores", pa.list_(pa.float32())), ("reasons", pa.list_(pa.string()))],
+)
+SCHEMAS = {
+    "lists": pa.schema([("user_id", _TEXT), ("list", _TEXT), *_RANKED]),
+    "segments": pa.schema([("segment", _TEXT), *_RANKED]),
+    "members": pa.schema([("user_id", _TEXT), ("segment", _TEXT)]),
+    "titles": pa.schema([("item_id", _TEXT), ("title", _TEXT)]),
+}  # fmt: skip
+RELEASE_COLUMNS = ["user_key", "list", "rank", "item_id", "score", "reason"]
 
 
 class BadContentError(ValueError):
@@ -31,13 +45,19 @@ class BadContentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Content:
-    """A release's rows: `lists` by user, list and rank; `segments` by segment and rank; `members`; `titles`."""
+class Part:
+    """Some of a release, in the layout of `SCHEMAS`: a row per user and list, per segment, per member, per item.
 
-    lists: pl.DataFrame  # LIST_COLUMNS
-    segments: pl.DataFrame  # SEGMENT_COLUMNS
-    members: pl.DataFrame  # user_id, segment
-    titles: pl.DataFrame  # item_id, title
+    Every list of a user is in one part, best item first. The popular lists and the titles are in the last one.
+    """
+
+    lists: pa.Table = field(default_factory=SCHEMAS["lists"].empty_table)
+    segments: pa.Table = field(default_factory=SCHEMAS["segments"].empty_table)
+    members: pa.Table = field(default_factory=SCHEMAS["members"].empty_table)
+    titles: pa.Table = field(default_factory=SCHEMAS["titles"].empty_table)
+
+
+Content = Iterable[Part]  # can be gone through more than once
 
 
 @dataclass(frozen=True)
@@ -48,71 +68,149 @@ class Checksum:
     digest: str
 
 
-def user_keys() -> pl.DataFrame:
-    """user_key and user_id of every user of the warehouse."""
-    with warehouse.connect() as connection:
-        rows = connection.execute(USER_KEYS_QUERY).fetchall()
-    return pl.DataFrame(rows, schema={"user_key": pl.String, "user_id": pl.String}, orient="row")
+@dataclass(frozen=True)
+class ReleaseInTheLake:
+    """The release of a date, read anew each time it is gone through, with user ids in place of user keys.
+
+    Memory does not grow with the number of users: the release, the users and their keys are read side by side in the
+    order of `user_key`. Going through it raises
+
+        cartwheel.lake.MissingPartitionError: the lists of that date have not been built.
+        BadContentError: it is empty, out of order, its ranks have gaps, or a user key is unknown.
+    """
+
+    day: date
+    keys: pl.DataFrame | None = None
+
+    def __iter__(self) -> Iterator[Part]:
+        popular = pl.DataFrame(lake.read("release_segments", self.day)).sort("segment", "rank")
+        known, shown = set(popular["segment"].unique()), set(popular["item_id"])
+        keys = Ascending(user_keys() if self.keys is None else [self.keys.sort("user_key")])
+        users = Ascending(map(pl.DataFrame, lake.batches("users", self.day, ["user_key", "age_band", "income_band"])))
+        last = None
+        for rows in lake.whole_users(lake.batches("release", self.day, RELEASE_COLUMNS)):
+            own, lists = _grouped(rows, self.day, last)
+            last = own["user_key"][-1]
+            ids, nearby = keys.up_to(last), users.up_to(last)
+            known_by_id = own.join(ids, on="user_key", how="left", maintain_order="left")["user_id"]
+            if known_by_id.null_count():
+                raise BadContentError(
+                    f"the release of {self.day} has {known_by_id.null_count()} users the warehouse does not know: run dbt again"
+                )
+            shown.update(pc.unique(lists["item_ids"].combine_chunks().values).to_pylist())
+            named = lists.add_column(
+                0, "user_id", known_by_id.to_arrow().cast(_TEXT).take(pa.array(np.arange(len(lists)) // len(LISTS)))
+            )
+            yield Part(named, members=_members(nearby.join(own, on="user_key", how="anti"), ids, known))
+        if last is None or ALL not in known:
+            raise BadContentError(f"the release of {self.day} holds no lists: build them again")
+        yield Part(
+            segments=_popular(popular, self.day),
+            members=_members(users.rest(), keys.rest(), known),
+            titles=_titles(shown, self.day),
+        )
 
 
 def read_content(day: date, keys: pl.DataFrame | None = None) -> Content:
-    """The release of a date from the lake, with user ids in place of user keys (`keys`: the warehouse's by default).
+    """The release of a date: see `ReleaseInTheLake` (`keys`, user_key and user_id: the warehouse's by default)."""
+    return ReleaseInTheLake(day, keys)
 
-    Raises:
-        cartwheel.lake.MissingPartitionError: the lists of that date have not been built.
-        BadContentError: it is empty, its ranks have gaps, or a user key is unknown.
-    """
-    keys = user_keys() if keys is None else keys
-    release = pl.DataFrame(lake.read("release", day))
-    segments = pl.DataFrame(lake.read("release_segments", day)).select(SEGMENT_COLUMNS).sort("segment", "rank")
-    lists = release.join(keys, on="user_key", how="left").select(LIST_COLUMNS).sort("user_id", "list", "rank")
-    _check(lists, segments, day)
 
-    cold = pl.DataFrame(lake.read("users", day)).join(release, on="user_key", how="anti").join(keys, on="user_key")
-    known = set(segments["segment"].unique())
-    segment_of = [member_segment(row["age_band"], row["income_band"], known) for row in cold.to_dicts()]
-    members = cold.select("user_id").with_columns(segment=pl.Series(segment_of, dtype=pl.String)).filter(pl.col("segment") != ALL)
+def _grouped(rows: pa.Table, day: date, after: str | None) -> tuple[pl.DataFrame, pa.Table]:
+    """The users of some rows (`user_key`), and for each its lists in the order of their names."""
+    rows = rows.combine_chunks()
+    user_keys, names = rows["user_key"].combine_chunks(), pa.array(sorted(LISTS))
+    starts = np.concatenate([[True], pc.not_equal(user_keys[1:], user_keys[:-1]).to_numpy(zero_copy_only=False)])
+    users = pl.DataFrame({"user_key": pl.Series(user_keys.filter(pa.array(starts)))})
+    kind = pc.index_in(rows["list"], names).combine_chunks().fill_null(-1).to_numpy()
+    place = (np.cumsum(starts) - 1) * len(names) + kind
+    ends = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(users) * len(names)))])
+    if not users["user_key"].is_sorted() or (after is not None and users["user_key"][0] <= after) or (np.diff(place) < 0).any():
+        raise BadContentError(f"the release of {day} is not in the order of user_key, list and rank: build it again")
+    gaps = (rows["rank"].to_numpy() != np.arange(len(rows)) - ends[place] + 1) | (kind < 0)
+    if gaps.any():
+        raise BadContentError(f"the release of {day} has {gaps.sum()} rows whose ranks do not run 1, 2, 3 …: build it again")
+    return users, _in_lists(rows, ends).add_column(0, "list", pa.array(sorted(LISTS) * len(users)))
 
-    shown = pl.concat([lists["item_id"], segments["item_id"]]).unique().to_frame()
+
+def _popular(popular: pl.DataFrame, day: date) -> pa.Table:
+    by_segment = popular.group_by("segment", maintain_order=True).agg(
+        pl.len(), first=pl.col("rank").eq(pl.int_range(1, pl.len() + 1)).all()
+    )
+    if not by_segment["first"].all():
+        raise BadContentError(f"the popular lists of {day} have ranks that do not run 1, 2, 3 …: build them again")
+    ends = np.concatenate([[0], np.cumsum(by_segment["len"].to_numpy())])
+    rows = popular.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return _in_lists(rows, ends).add_column(0, "segment", by_segment["segment"].to_arrow().cast(_TEXT)).cast(SCHEMAS["segments"])
+
+
+def _in_lists(rows: pa.Table, ends: np.ndarray) -> pa.Table:
+    """item_ids, scores and reasons: rows from one end to the next make one list."""
+    columns = {}
+    for (name, kind), source in zip(_RANKED, ("item_id", "score", "reason"), strict=True):
+        values = rows[source].combine_chunks().cast(kind.value_type)
+        columns[name] = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values)
+    return pa.table(columns)
+
+
+def _members(cold: pl.DataFrame, ids: pl.DataFrame, known: set[str]) -> pa.Table:
+    """The closest segment of each user, unless it is everyone's."""
+    named = cold.join(ids, on="user_key", maintain_order="left")
+    segment_of = [member_segment(row["age_band"], row["income_band"], known) for row in named.iter_rows(named=True)]
+    members = named.select("user_id", segment=pl.Series(segment_of, dtype=pl.String)).filter(pl.col("segment") != ALL)
+    return members.to_arrow().cast(SCHEMAS["members"])
+
+
+def _titles(shown: set[str], day: date) -> pa.Table:
     items = pl.DataFrame(lake.read("items", day, columns=["item_id", "title"]))
-    titles = shown.join(items, on="item_id", how="left").select("item_id", pl.coalesce("title", "item_id")).sort("item_id")
-    return Content(lists, segments, members.sort("user_id"), titles)
+    titled = pl.DataFrame({"item_id": sorted(shown)}).join(items, on="item_id", how="left", maintain_order="left")
+    return titled.select("item_id", title=pl.coalesce("title", "item_id")).to_arrow().cast(SCHEMAS["titles"])
 
 
-def _check(lists: pl.DataFrame, segments: pl.DataFrame, day: date) -> None:
-    if lists.is_empty() or ALL not in segments["segment"]:
-        raise BadContentError(f"the release of {day} holds no lists: build them again")
-    unknown = lists["user_id"].null_count()
-    if unknown:
-        raise BadContentError(f"the release of {day} has {unknown} rows of users the warehouse does not know: run dbt again")
-    for frame, by in ((lists, ["user_id", "list"]), (segments, ["segment"])):
-        gaps = frame.filter(pl.col("rank") != pl.int_range(1, pl.len() + 1).over(by))
-        if len(gaps):
-            raise BadContentError(f"the release of {day} has {len(gaps)} rows whose ranks do not run 1, 2, 3 …: build it again")
-
-
-def entries(content: Content) -> Iterator[tuple[str, bytes]]:
+def entries(part: Part) -> tuple[pa.BinaryArray, pa.BinaryArray]:
     """Every key (without prefix and build) and its bytes."""
-    users = content.lists.select(pl.col("user_id").unique(maintain_order=True))
-    wanted = users.join(pl.DataFrame({"list": LISTS}), how="cross")
-    packed = content.lists.group_by("user_id", "list", maintain_order=True).agg("item_id", "score", "reason")
-    full = wanted.join(packed, on=["user_id", "list"], how="left", maintain_order="left")
-    for user_id, name, ids, scores, reasons in full.iter_rows():
-        yield f"{name}:{user_id}", pack(ids or [], scores or [], reasons or [])
-    for segment, ids, scores, reasons in (
-        content.segments.group_by("segment", maintain_order=True).agg("item_id", "score", "reason").iter_rows()
-    ):
-        yield f"segment:{segment}", pack(ids, scores, reasons)
-    for user_id, segment in content.members.iter_rows():
-        yield f"member:{user_id}", segment.encode()
-    for item_id, title in content.titles.iter_rows():
-        yield f"title:{item_id}", title.encode()
+    lists, segments, members, titles = map(_columns, (part.lists, part.segments, part.members, part.titles))
+    keys = [
+        joined(lists["list"], repeated(b":", len(part.lists)), lists["user_id"]),
+        joined(repeated(b"segment:", len(part.segments)), segments["segment"]),
+        joined(repeated(b"member:", len(part.members)), members["user_id"]),
+        joined(repeated(b"title:", len(part.titles)), titles["item_id"]),
+    ]
+    packed = [pack_all(*(columns[name] for name, _ in _RANKED)) for columns in (lists, segments)]
+    texts = [members["segment"].cast(pa.binary()), titles["title"].cast(pa.binary())]
+    return pa.concat_arrays(keys), pa.concat_arrays(packed + texts)
 
 
-def checksum(pairs: Iterable[tuple[str, bytes]]) -> Checksum:
+def _columns(table: pa.Table) -> dict[str, pa.Array]:
+    return {name: table[name].combine_chunks() for name in table.column_names}
+
+
+def measure(content: Content) -> tuple[int, int, Checksum]:
+    """Its users with lists, its recommendations, and the checksum of all its entries."""
+    counts = {"users": 0, "rows": 0}
+
+    def counted() -> Iterator[tuple[pa.BinaryArray, pa.BinaryArray]]:
+        for part in content:
+            counts["users"] += pc.count_distinct(part.lists["user_id"]).as_py()
+            counts["rows"] += pc.sum(pc.list_value_length(part.lists["item_ids"])).as_py() or 0
+            yield entries(part)
+
+    found = sum_of(counted())
+    return counts["users"], counts["rows"], found
+
+
+def checksum(content: Content) -> Checksum:
+    """Of all entries: see `sum_of`."""
+    return sum_of(entries(part) for part in content)
+
+
+def sum_of(pairs: Iterable[tuple[pa.BinaryArray, pa.BinaryArray]]) -> Checksum:
     """The number of entries and the sum of their 128-bit BLAKE2b hashes, in hex."""
     count, total = 0, 0
-    for key, value in pairs:
-        hashed = hashlib.blake2b(key.encode() + b"\0" + value, digest_size=16).digest()
-        count, total = count + 1, (total + int.from_bytes(hashed)) % 2**128
-    return Checksum(count, f"{total:032x}")
+    for keys, values in pairs:
+        hashed = joined(keys, repeated(b"\0", len(keys)), values)
+        data, ends = buffer_of(hashed), (offsets(hashed) - offsets(hashed)[0]).tolist()
+        for start, end in pairwise(ends):
+            total += int.from_bytes(hashlib.blake2b(data[start:end], digest_size=16).digest())
+        count += len(keys)
+    return Checksum(count, f"{total % 2**128:032x}")

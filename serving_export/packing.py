@@ -10,9 +10,13 @@ offset      type        what
 """
 
 import struct
-from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from serving_export.binary_columns import fixed, joined, lengths, within_lists
 
 VERSION = 1
 MAX_TEXT_BYTES = 65_535
@@ -27,19 +31,26 @@ class Item(NamedTuple):
     reason: str
 
 
-def pack(item_ids: Sequence[str], scores: Sequence[float], reasons: Sequence[str]) -> bytes:
-    """A list in the layout above.
+def pack_all(item_ids: pa.ListArray, scores: pa.ListArray, reasons: pa.ListArray) -> pa.BinaryArray:
+    """Many lists in the layout above, one for each row of the three columns.
 
     Raises:
-        ValueError: more than 65,535 items, or an id or reason longer than that many bytes.
+        ValueError: a list has more than 65,535 items, or an id or reason is longer than that many bytes.
     """
-    n = len(item_ids)
-    ids = [item_id.encode() for item_id in item_ids]
-    texts = [reason.encode() for reason in reasons]
-    lengths = [len(text) for text in ids] + [len(text) for text in texts]
-    if n > MAX_TEXT_BYTES or max(lengths, default=0) > MAX_TEXT_BYTES:
+    ids, texts = item_ids.flatten(), reasons.flatten()
+    sizes, id_bytes, text_bytes = lengths(item_ids), lengths(ids), lengths(texts)
+    if max(each.max(initial=0) for each in (sizes, id_bytes, text_bytes)) > MAX_TEXT_BYTES:
         raise ValueError(f"a list, an item id or a reason is longer than {MAX_TEXT_BYTES}")
-    return b"".join([_HEADER.pack(VERSION, n), struct.pack(f"<{n}f{2 * n}H", *scores, *lengths), *ids, *texts])
+    head = np.empty(len(sizes), [("version", "u1"), ("items", "<u2")])
+    head["version"], head["items"] = VERSION, sizes
+    return joined(
+        fixed(head),
+        within_lists(scores, scores.flatten()),
+        within_lists(item_ids, pa.array(id_bytes.astype("<u2"))),
+        within_lists(reasons, pa.array(text_bytes.astype("<u2"))),
+        within_lists(item_ids, ids),
+        within_lists(reasons, texts),
+    )
 
 
 def unpack(payload: bytes) -> list[Item]:

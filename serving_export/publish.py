@@ -9,19 +9,20 @@ writes schema `serving` of PostgreSQL and the keys `cw:*` of Redis. The function
 import argparse
 from datetime import date
 
-import polars as pl
+import pyarrow.compute as pc
 
-from cartwheel import lake
+from cartwheel import lake, warehouse
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import get_settings
 from serving_export.catalog import Catalog
-from serving_export.content import read_content, user_keys
+from serving_export.content import read_content
 from serving_export.postgres_store import PostgresStore
 from serving_export.redis_store import RedisStore
 from serving_export.release import Releases
 from serving_export.withdraw import withdraw
 
 LOCK_WAIT_S = 300.0
+USERS_OF_KEYS = "select user_id from intermediate.int_user_keys where user_key = any(%s)"
 
 
 def releases() -> Releases:
@@ -67,8 +68,10 @@ def withdraw_without_consent(target: Releases) -> None:
     """
     served = target.catalog.served()
     if served is not None:
-        without = pl.DataFrame(lake.read("no_consent", served.partition_date)).join(user_keys(), on="user_key")
-        withdraw(target, without["user_id"])
+        without = lake.read("no_consent", served.partition_date)["user_key"].to_pylist()
+        with warehouse.connect() as connection:
+            users = [user for (user,) in connection.execute(USERS_OF_KEYS, (without,))]
+        withdraw(target, users)
 
 
 def rollback(release_id: str) -> None:
@@ -91,7 +94,10 @@ def publish(day: date) -> None:
 
 
 def _model_version(day: date) -> str:
-    return ", ".join(lake.read("scores", day, columns=["model_version"])["model_version"].unique().to_pylist())
+    versions = {
+        pc.unique(part["model_version"]).to_pylist()[0] for part in lake.batches("scores", day, ["model_version"]) if len(part)
+    }
+    return ", ".join(sorted(versions))
 
 
 if __name__ == "__main__":

@@ -4,27 +4,30 @@
     <prefix>:<build>:<entry>  the entries of `content`, for example cw:2017-11-30.7:for_you:1042
     <prefix>:<build>:ready    written after the build was verified
 
-Loading sends commands as raw protocol in chunks, several times faster than a client's own pipeline.
+A load writes the Redis protocol (RESP) itself, `MSET` by `MSET`, and sends one while the server works on the one before:
+several times faster than a client's own pipeline.
 """
 
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import cast
 
+import pyarrow as pa
 import redis
 import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from serving_export.content import Checksum, Content, checksum, entries
+from serving_export.binary_columns import buffer_of, decimals, joined, lengths, offsets, repeated
+from serving_export.content import Checksum, Content, entries, sum_of
 from serving_export.packing import Item, unpack
 
 log = structlog.get_logger()
 
 PREFIX = "cw"
-CHUNK = 1000
+CHUNK = 1000  # keys in one command
 BUILD = re.compile(r"\d{4}-\d{2}-\d{2}\.\d+")
 
 
@@ -42,14 +45,26 @@ class RedisStore:
     def load(self, build: str, content: Content) -> None:
         self.remove(build)
         started, sent = time.monotonic(), 0
-        pairs = entries(content)
         connection = self.client.connection_pool.get_connection()
         try:
-            while chunk := list(islice(pairs, CHUNK)):
-                connection.send_packed_command([b"".join(_set(self._key(build, key), value) for key, value in chunk)])
-                for _ in chunk:
-                    connection.read_response()
-                sent += len(chunk)
+            waiting = 0
+            for part in content:
+                keys, values = entries(part)
+                for command in _msets(self._keys(build, keys), values):
+                    connection.send_packed_command(command)
+                    if waiting:
+                        connection.read_response()
+                    waiting = 1
+                sent += len(keys)
+                log.info(
+                    "loading",
+                    store=self.name,
+                    build=build,
+                    entries=sent,
+                    entries_per_s=round(sent / (time.monotonic() - started)),
+                )
+            for _ in range(waiting):
+                connection.read_response()
         except BaseException:
             connection.disconnect()
             raise
@@ -58,8 +73,18 @@ class RedisStore:
         seconds = time.monotonic() - started
         log.info("loaded", store=self.name, build=build, entries=sent, entries_per_s=round(sent / seconds))
 
-    def checksum(self, build: str) -> Checksum:
-        return checksum(self._entries(build))
+    def checksum(self, build: str, content: Content) -> Checksum:
+        """Of the values of the content's keys. There can be no others: a load removes what is there under its build."""
+        return sum_of(self._held(build, entries(part)[0]) for part in content)
+
+    def _held(self, build: str, keys: pa.BinaryArray) -> tuple[pa.BinaryArray, pa.BinaryArray]:
+        """Those of the keys that are there, and their values."""
+        names = iter(self._keys(build, keys).to_pylist())
+        values: list[bytes | None] = []
+        while chunk := list(islice(names, CHUNK)):
+            values += self._mget(chunk)
+        held = pa.array(values, pa.binary())
+        return keys.filter(held.is_valid()), held.drop_null()
 
     def builds(self) -> set[str]:
         second = (key.decode().removeprefix(f"{self.prefix}:").partition(":")[0] for key in self._scan(f"{self.prefix}:*"))
@@ -124,19 +149,20 @@ class RedisStore:
     def _scan(self, pattern: str) -> Iterator[bytes]:
         return self.client.scan_iter(match=pattern, count=CHUNK)
 
-    def _entries(self, build: str) -> Iterator[tuple[str, bytes]]:
-        start = len(self._key(build, ""))
-        keys: Iterable[bytes] = set(self._scan(self._key(build, "*"))) - {self._key(build, "ready").encode()}
-        remaining = iter(keys)
-        while chunk := list(islice(remaining, CHUNK)):
-            for key, value in zip(chunk, self._mget(chunk), strict=True):
-                yield key.decode()[start:], value or b""
+    def _keys(self, build: str, entries: pa.BinaryArray) -> pa.BinaryArray:
+        return joined(repeated(self._key(build, "").encode(), len(entries)), entries)
 
 
-def _set(key: str, value: bytes) -> bytes:
-    """One SET command in the Redis protocol (RESP)."""
-    name = key.encode()
-    return b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(value), value)
+def _msets(keys: pa.BinaryArray, values: pa.BinaryArray) -> Iterator[list[bytes | memoryview]]:
+    """MSET commands in the Redis protocol (RESP), of `CHUNK` keys each."""
+    texts = (part for each in (keys, values) for part in (decimals(lengths(each)), each))
+    key_bytes, key, value_bytes, value = texts
+    dollar, end = repeated(b"$", len(keys)), repeated(b"\r\n", len(keys))
+    pairs = joined(dollar, key_bytes, end, key, end, dollar, value_bytes, end, value, end)
+    data, places = buffer_of(pairs), (offsets(pairs) - offsets(pairs)[0]).tolist()
+    for start in range(0, len(keys), CHUNK):
+        stop = min(start + CHUNK, len(keys))
+        yield [b"*%d\r\n$4\r\nMSET\r\n" % (2 * (stop - start) + 1), data[places[start] : places[stop]]]
 
 
 def _text(value: bytes | None) -> str | None:

@@ -12,7 +12,7 @@ import psycopg
 import structlog
 
 from serving_export.catalog import Build, Catalog
-from serving_export.content import Content, checksum, entries
+from serving_export.content import Content, measure
 from serving_export.postgres_store import PostgresStore
 from serving_export.redis_store import RedisStore
 
@@ -56,16 +56,16 @@ class Releases:
             VerificationError: a store differs; the message names it.
         """
         build = self._latest(day, "loading", "verified")
-        expected = checksum(entries(content))
+        users, rows, expected = measure(content)
         for store in (self.postgres, self.redis):
-            found = store.checksum(build.build_id)
+            found = store.checksum(build.build_id, content)
             if found != expected:
                 raise VerificationError(
                     f"{store.name} holds {found.entries} entries of release {build.release_id} with checksum {found.digest};"
                     f" the lake has {expected.entries} with {expected.digest}: publish it again"
                 )
         self.redis.mark_ready(build.build_id)
-        self.catalog.set_verified(build.build_id, content.lists["user_id"].n_unique(), len(content.lists), expected)
+        self.catalog.set_verified(build.build_id, users, rows, expected)
         log.info("verified", build=build.build_id, entries=expected.entries, checksum=expected.digest)
         return build
 
@@ -131,7 +131,7 @@ class Releases:
             return
         content = self.postgres.read(build.build_id)
         self.redis.load(build.build_id, content)
-        if self.redis.checksum(build.build_id) != checksum(entries(content)):
+        if self.redis.checksum(build.build_id, content) != self.postgres.checksum(build.build_id, content):
             raise VerificationError(f"redis does not hold build {build.build_id} as PostgreSQL does: try again")
         self.redis.mark_ready(build.build_id)
 

@@ -17,8 +17,8 @@ class Store(Protocol):
     def load(self, build: str, content: Content) -> None:
         """Put a build in place of whatever was there under its id; readers do not see it yet."""
 
-    def checksum(self, build: str) -> Checksum:
-        """Of what the store really holds of a build, read back whole."""
+    def checksum(self, build: str, content: Content) -> Checksum:
+        """Of what the store really holds of a build, read back; `content` says what it should hold."""
 
     def builds(self) -> set[str]:
         """The builds of which anything is there."""

@@ -6,8 +6,9 @@ first: what a run that was cut off has left in PostgreSQL tells the next one wha
 
 from collections.abc import Iterable
 
-import polars as pl
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 from psycopg import sql
 
@@ -15,8 +16,8 @@ from cartwheel.contracts import LISTS
 from cartwheel.privacy.person import Person, Places
 from cartwheel.settings import get_settings
 from serving_export.catalog import Build
-from serving_export.content import LIST_COLUMNS, SEGMENT_COLUMNS, Content, checksum, entries
-from serving_export.postgres_store import COLUMNS, PostgresStore
+from serving_export.content import SCHEMAS, Part, measure
+from serving_export.postgres_store import TABLES, PostgresStore
 from serving_export.redis_store import RedisStore
 from serving_export.release import Releases
 
@@ -24,16 +25,12 @@ log = structlog.get_logger()
 
 LOCK_WAIT_S = 300.0
 OF_USERS = (*LISTS, "member")  # kinds of entries whose name ends with a user's id
-LISTS_OF = """
-    select user_id, list, rank, item_id, score, reason from {schema}.lists
-    where build_id = {build} and user_id = any(%s) order by user_id, list, rank
-"""
-MEMBERS = "select user_id, segment from {schema}.segment_members where build_id = {build} and user_id = any(%s)"
+ROWS_OF_USERS = "select {columns} from {schema}.{table} where build_id = {build} and user_id = any(%s)"
 TITLES = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
 SHOWN_TO_OTHERS = """
-    select item_id from {schema}.lists where build_id = {build} and user_id <> all(%s)
+    select unnest(item_ids) from {schema}.user_lists where build_id = {build} and user_id <> all(%s)
     union
-    select item_id from {schema}.segment_lists where build_id = {build}
+    select unnest(item_ids) from {schema}.segment_lists where build_id = {build}
 """
 
 
@@ -68,48 +65,50 @@ def withdraw(target: Releases, users: Iterable[str]) -> Places:
 
 def _withdraw_from(postgres: PostgresStore, redis: RedisStore, build: Build, users: list[str]) -> tuple[int, int]:
     with postgres.session() as connection:
-        gone = _content_of(postgres, connection, build.build_id, users)
+        gone = _part_of(postgres, connection, build.build_id, users)
+        titles = gone.titles["item_id"].to_pylist()
         of_users = [f"{kind}:{user}" for user in users for kind in OF_USERS]
-        keys = redis.remove_entries(build.build_id, [*of_users, *(f"title:{item}" for item in gone.titles["item_id"])])
+        keys = redis.remove_entries(build.build_id, [*of_users, *(f"title:{item}" for item in titles)])
         for table, column, values in (
-            ("lists", "user_id", users),
+            ("user_lists", "user_id", users),
             ("segment_members", "user_id", users),
-            ("items", "item_id", gone.titles["item_id"].to_list()),
+            ("items", "item_id", titles),
         ):
-            statement = "delete from {schema}.{table} where build_id = {build} and {column} = any(%s)"
+            statement = "delete from {schema}.{table} where build_id = {build} and {columns} = any(%s)"
             connection.execute(_sql(postgres, statement, build.build_id, table, column), (values,))
         _correct(postgres, connection, build.build_id, gone)
     return keys, len(gone.lists) + len(gone.members)
 
 
-def _content_of(postgres: PostgresStore, connection: psycopg.Connection, build: str, users: list[str]) -> Content:
+def _part_of(postgres: PostgresStore, connection: psycopg.Connection, build: str, users: list[str]) -> Part:
     """What a build holds for these users alone, with the titles that nobody else's list shows."""
 
-    def read(query: str, schema: dict, values: list) -> pl.DataFrame:
-        return pl.DataFrame(connection.execute(_sql(postgres, query, build), (values,)).fetchall(), schema=schema, orient="row")
+    def read(name: str, query: str, values: list) -> pa.Table:
+        schema = SCHEMAS[name]
+        rows = connection.execute(_sql(postgres, query, build, TABLES[name], *schema.names), (values,)).fetchall()
+        return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
 
-    lists = read(LISTS_OF, {name: COLUMNS["lists"][name] for name in LIST_COLUMNS}, users)
-    members = read(MEMBERS, COLUMNS["segment_members"], users)
-    candidates = read(TITLES, COLUMNS["items"], lists["item_id"].unique().to_list())
-    others = read(SHOWN_TO_OTHERS, {"item_id": pl.String}, users)
-    titles = candidates.join(others, on="item_id", how="anti")
-    return Content(lists, pl.DataFrame(schema=COLUMNS["segment_lists"]).select(SEGMENT_COLUMNS), members, titles)
+    lists, members = read("lists", ROWS_OF_USERS, users), read("members", ROWS_OF_USERS, users)
+    shown = pc.unique(lists["item_ids"].combine_chunks().flatten()).to_pylist()
+    others = {item for (item,) in connection.execute(_sql(postgres, SHOWN_TO_OTHERS, build), (users,))} if shown else set()
+    titles = read("titles", TITLES, [item for item in shown if item not in others])
+    return Part(lists, members=members, titles=titles)
 
 
-def _correct(postgres: PostgresStore, connection: psycopg.Connection, build: str, gone: Content) -> None:
+def _correct(postgres: PostgresStore, connection: psycopg.Connection, build: str, gone: Part) -> None:
     """The build's row says what is left of it; one that was not verified yet says nothing."""
     select = "select checksum from {schema}.builds where build_id = {build} for update"
     row = connection.execute(_sql(postgres, select, build)).fetchone()
     if row is None or row[0] is None:
         return
-    left = (int(row[0], 16) - int(checksum(entries(gone)).digest, 16)) % 2**128  # the sum without their entries
+    users, rows, summed = measure([gone])
+    left = (int(row[0], 16) - int(summed.digest, 16)) % 2**128  # the sum without their entries
     update = "update {schema}.builds set users = users - %s, rows = rows - %s, checksum = %s where build_id = {build}"
-    counts = (gone.lists["user_id"].n_unique(), len(gone.lists), f"{left:032x}")
-    connection.execute(_sql(postgres, update, build), counts)
+    connection.execute(_sql(postgres, update, build), (users, rows, f"{left:032x}"))
 
 
-def _sql(postgres: PostgresStore, text: str, build: str, table: str = "lists", column: str = "user_id") -> sql.Composed:
+def _sql(postgres: PostgresStore, text: str, build: str, table: str = "user_lists", *columns: str) -> sql.Composed:
     return sql.SQL(text).format(
-        schema=sql.Identifier(postgres.schema), build=sql.Literal(build),
-        table=sql.Identifier(table), column=sql.Identifier(column),
+        schema=sql.Identifier(postgres.schema), build=sql.Literal(build), table=sql.Identifier(table),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
     )  # fmt: skip

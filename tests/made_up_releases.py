@@ -3,6 +3,7 @@
 python tests/made_up_releases.py 1999-01-02 redis.load      publishes that date and kills itself at that step
 """
 
+import itertools
 import os
 import re
 import signal
@@ -10,14 +11,14 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-import polars as pl
+import pyarrow as pa
 
 from cartwheel import warehouse
 from cartwheel.contracts import LISTS
 from cartwheel.settings import get_settings
 from serving_export import redis_store
 from serving_export.catalog import Catalog
-from serving_export.content import Content
+from serving_export.content import SCHEMAS, Part
 from serving_export.postgres_store import PostgresStore
 from serving_export.redis_store import RedisStore
 from serving_export.release import Releases
@@ -34,6 +35,11 @@ def releases(kept: int = 3, grace_s: float = 0.0) -> Releases:
 def make_schema() -> None:
     """The layout of `serving`, under another name and empty."""
     drop_schema()
+    lay_out()
+
+
+def lay_out() -> None:
+    """What `migrate` does for `serving`."""
     layout = (warehouse.SQL_DIR / "30_serving.sql").read_text()
     with warehouse.connect() as connection:
         connection.execute(re.sub(r"\bserving\b(?=[.;]| to )", SCHEMA, layout))
@@ -48,20 +54,38 @@ def drop_schema() -> None:
     store.clear_pointer()
 
 
-def content(day: date) -> Content:
+def content(day: date) -> list[Part]:
     """Every reason names the day, so that a mix of two releases shows. The last user has no `buy_again`."""
-    rows = [
-        {"user_id": user, "list": name, "rank": rank, "item_id": f"{name} {rank}", "score": 1 / rank, "reason": f"of {day}"}
-        for user in USERS
-        for name in LISTS
-        for rank in range(1, SIZE + 1)
-        if (user, name) != (USERS[-1], "buy_again")
-    ]
-    lists = pl.DataFrame(rows, schema_overrides={"rank": pl.Int32, "score": pl.Float32}).sort("user_id", "list", "rank")
-    popular = lists.filter(user_id=USERS[0], list="for_you").drop("user_id", "list")
-    segments = pl.concat([popular.select(pl.lit(name).alias("segment"), pl.all()) for name in ("25-34|*", "all")])
-    titles = lists.select(pl.col("item_id").unique().sort()).with_columns(title='The "' + pl.col("item_id") + '", large')
-    return Content(lists, segments, pl.DataFrame({"user_id": ["cold user"], "segment": ["25-34|*"]}), titles)
+    return [Part(lists=_lists(day, USERS[:20])), Part(_lists(day, USERS[20:]), _popular(day), _cold(), _titles())]
+
+
+def _lists(day: date, users: list[str]) -> pa.Table:
+    sizes = {(user, name): 0 if (user, name) == (USERS[-1], "buy_again") else SIZE for user in users for name in sorted(LISTS)}
+    rows = [{"user_id": user, "list": name} | _ranked(name, day, size) for (user, name), size in sizes.items()]
+    return pa.Table.from_pylist(rows, SCHEMAS["lists"])
+
+
+def _ranked(name: str, day: date, size: int) -> dict:
+    ranks = range(1, size + 1)
+    return {
+        "item_ids": [f"{name} {rank}" for rank in ranks],
+        "scores": [1 / rank for rank in ranks],
+        "reasons": [f"of {day}"] * size,
+    }
+
+
+def _popular(day: date) -> pa.Table:
+    rows = [{"segment": segment} | _ranked("for_you", day, SIZE) for segment in ("25-34|*", "all")]
+    return pa.Table.from_pylist(rows, SCHEMAS["segments"])
+
+
+def _cold() -> pa.Table:
+    return pa.Table.from_pylist([{"user_id": "cold user", "segment": "25-34|*"}], SCHEMAS["members"])
+
+
+def _titles() -> pa.Table:
+    items = [f"{name} {rank}" for name in LISTS for rank in range(1, SIZE + 1)]
+    return pa.Table.from_pylist([{"item_id": item, "title": f'The "{item}", large'} for item in items], SCHEMAS["titles"])
 
 
 def publish(target: Releases, day: date) -> None:
@@ -89,15 +113,17 @@ def _wrap(owner: Any, method: str, before: bool = False) -> None:
 
 
 def _die_within_redis_load(target: Releases) -> None:
-    original, redis_store.CHUNK = redis_store.entries, 10
+    """After some commands were sent, of which the last may not have been answered."""
+    redis_store.CHUNK = 10
+    original = target.redis.client.connection_pool.connection_class.send_packed_command
+    sent = itertools.count()
 
-    def some(what: Content) -> Any:
-        for number, pair in enumerate(original(what)):
-            if number == 55:
-                _die()
-            yield pair
+    def some(connection: Any, command: Any, *arguments: Any, **options: Any) -> None:
+        original(connection, command, *arguments, **options)
+        if command[0].endswith(b"MSET\r\n") and next(sent) == 5:
+            _die()
 
-    redis_store.entries = some
+    target.redis.client.connection_pool.connection_class.send_packed_command = some
 
 
 # Where a publisher can be made to die: after the step, unless the name says otherwise.

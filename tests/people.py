@@ -137,7 +137,8 @@ def _lake_rows(dataset: str, users: list[str], day: date) -> pa.Table:
         for name in (LISTS if dataset == "release" else LISTS[:1])
         for rank in (1, 2)
     ]
-    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
+    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
+    return table.sort_by([(name, "ascending") for name in ("user_key", "list", "rank") if name in schema.names])
 
 
 def writings(text: str) -> set[str]:

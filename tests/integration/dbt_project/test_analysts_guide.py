@@ -40,14 +40,14 @@ def load_release(day: date) -> None:
              ("user-1", "discover", "item-0", "Because you bought milk")]  # fmt: skip
     build_id = f"{day}.1"
     with warehouse.connect() as connection:
-        connection.execute(f"create table serving.lists_small partition of serving.lists for values in ('{build_id}')")
+        connection.execute(f"create table serving.user_lists_small partition of serving.user_lists for values in ('{build_id}')")
         connection.execute(
             "insert into serving.builds (build_id, release_id, partition_date, model_version, status)"
             " values (%s, %s, %s, '1', 'ready')", (build_id, str(day), day),
         )  # fmt: skip
         connection.cursor().executemany(
-            "insert into serving.lists values (%s, %s, %s, %s, %s, %s, %s)",
-            [(build_id, user, name, 1, item, 0.5, reason) for user, name, item, reason in lists],
+            "insert into serving.user_lists values (%s, %s, %s, %s, %s, %s)",
+            [(build_id, user, name, [item], [0.5], [reason]) for user, name, item, reason in lists],
         )
 
 

@@ -60,16 +60,19 @@ def load_release(day: date, chance: random.Random) -> None:
     """A release that is served: two lists for every user, in the layout of serving."""
     build_id = f"{day}.1"
     rows = [
-        (build_id, user, name, rank, item, 0.5, chance.choice(["Buy again: often", "Because you bought X", "Popular this month"]))
-        for user in USERS for name in ("for_you", "discover") for rank, item in enumerate(chance.sample(ITEMS, 7), start=1)
+        (build_id, user, name, chance.sample(ITEMS, 7), [0.5] * 7,
+         chance.choices(["Buy again: often", "Because you bought X", "Popular this month"], k=7))
+        for user in USERS for name in ("for_you", "discover")
     ]  # fmt: skip
     with warehouse.connect() as connection:
-        connection.execute(f"create table serving.lists_{day:%Y%m%d} partition of serving.lists for values in ('{build_id}')")
+        connection.execute(
+            f"create table serving.user_lists_{day:%Y%m%d} partition of serving.user_lists for values in ('{build_id}')"
+        )
         connection.execute(
             "insert into serving.builds (build_id, release_id, partition_date, model_version, status)"
             " values (%s, %s, %s, '1', 'ready')", (build_id, str(day), day),
         )  # fmt: skip
-        connection.cursor().executemany("insert into serving.lists values (%s, %s, %s, %s, %s, %s, %s)", rows)
+        connection.cursor().executemany("insert into serving.user_lists values (%s, %s, %s, %s, %s, %s)", rows)
 
 
 def note_built() -> None:

@@ -11,7 +11,7 @@ from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
 from cartwheel.local.config import LocalConfig
 from serving_export.build_lists import build_lists
-from serving_export.content import BadContentError, checksum, entries, read_content
+from serving_export.content import BadContentError, checksum, read_content
 from serving_export.explain import explain
 from serving_export.score import BadScoresError, score
 
@@ -100,15 +100,17 @@ def test_from_candidates_to_content(made_up_lake: None) -> None:
     ]
     keys = pl.DataFrame({"user_key": [*USER_KEYS, "cold"], "user_id": [f"id-{n}" for n in range(5)] + ["id-cold"]})
     content = read_content(DAY, keys)
-    assert content.members.rows() == [("id-cold", "25-34|*")]
-    assert dict(content.titles.rows()) == {"apple": "Apple", "bread": "Bread", "cheese": "Cheese"}
-    with pytest.raises(BadContentError, match="6 rows of users"):
-        read_content(DAY, keys.filter(pl.col("user_key") != "key-3"))
+    *users, rest = content
+    assert [member for part in content for member in part.members.to_pylist()] == [{"user_id": "id-cold", "segment": "25-34|*"}]
+    assert [row["user_id"] for part in users for row in part.lists.to_pylist()[::3]] == [f"id-{n}" for n in range(5)]
+    assert [row["title"] for row in rest.titles.to_pylist()] == ["Apple", "Bread", "Cheese"]
+    with pytest.raises(BadContentError, match="1 users the warehouse does not know"):
+        list(read_content(DAY, keys.filter(pl.col("user_key") != "key-3")))
 
-    before = checksum(entries(content))
+    before = checksum(content)
     score(DAY, PopularityRanker(), "7")
     build_lists(DAY)
-    assert checksum(entries(read_content(DAY, keys))) == before
+    assert checksum(read_content(DAY, keys)) == before
 
 
 def test_reasons_follow_the_explanations_of_the_champion(made_up_lake: None) -> None:

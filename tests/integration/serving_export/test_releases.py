@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from datetime import date
 
 import made_up_releases as made_up
-import polars as pl
 import psycopg
+import pyarrow as pa
 import pytest
 
 from cartwheel import warehouse
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
 from serving_export.catalog import PublishBusyError
+from serving_export.content import SCHEMAS, Part, checksum, measure
 from serving_export.lookup import IncompleteBuildError, recommend
 from serving_export.postgres_store import PostgresStore
 from serving_export.release import Releases, UnknownReleaseError, VerificationError
@@ -35,6 +36,37 @@ def served(target: Releases) -> set[str]:
 def query(text: str) -> list[tuple]:
     with warehouse.connect() as connection:
         return connection.execute(text.replace("serving.", f"{made_up.SCHEMA}.")).fetchall()
+
+
+ITEM_A_ROW = """
+drop view serving.recommendations, serving.current_recommendations, serving.lists;
+drop table serving.user_lists, serving.segment_lists;
+create table serving.lists (build_id text, user_id text, list text, rank integer, item_id text, score real, reason text)
+    partition by list (build_id);
+create table serving.lists_1 partition of serving.lists for values in ('1999-01-01.1');
+create table serving.segment_lists (build_id text, segment text, rank integer, item_id text, score real, reason text);
+create view serving.recommendations as select release_id, lists.* from serving.lists join serving.builds using (build_id);
+create view serving.current_recommendations as select * from serving.recommendations;
+insert into serving.builds (build_id, release_id, partition_date, model_version, status)
+    values ('1999-01-01.1', '1999-01-01', '1999-01-01', '1', 'ready');
+insert into serving.lists values ('1999-01-01.1', 'ann', 'for_you', 2, 'b', 0.25, 'two'),
+    ('1999-01-01.1', 'ann', 'for_you', 1, 'a', 0.5, 'one');
+insert into serving.segment_lists values ('1999-01-01.1', 'all', 1, 'a', 0.5, 'one');
+insert into serving.pointer (build_id) values ('1999-01-01.1');
+"""
+
+
+def test_a_warehouse_with_an_item_a_row_serves_the_same_after_migrating(target: Releases) -> None:
+    with warehouse.connect() as connection:
+        connection.execute(ITEM_A_ROW.replace("serving.", f"{made_up.SCHEMA}."))
+    for _ in range(2):
+        made_up.lay_out()
+        found = query("select user_id, list, rank, item_id, score, reason from serving.current_recommendations order by rank")
+        assert found == [("ann", "for_you", 1, "a", 0.5, "one"), ("ann", "for_you", 2, "b", 0.25, "two")]
+        assert target.postgres.user_list("1999-01-01.1", "ann", "discover") == []
+        assert target.postgres.segment_list("1999-01-01.1", "all") == [("a", 0.5, "one")]
+    made_up.publish(target, FIRST)
+    assert served(target) == {"1999-01-01"}
 
 
 def test_nothing_is_served_before_the_first_release(target: Releases) -> None:
@@ -67,7 +99,7 @@ def test_an_empty_list_and_unknown_users(target: Releases) -> None:
 def test_the_views_show_what_is_loaded_and_what_is_served(target: Releases) -> None:
     for day in (FIRST, SECOND):
         made_up.publish(target, day)
-    rows = len(made_up.content(FIRST).lists)
+    _, rows, _ = measure(made_up.content(FIRST))
     assert query("select release_id, count(*) from serving.recommendations group by 1 order by 1") == [
         ("1999-01-01", rows), ("1999-01-02", rows)]  # fmt: skip
     assert query("select release_id, count(*) from serving.current_recommendations group by 1") == [("1999-01-02", rows)]
@@ -81,7 +113,7 @@ def test_only_the_latest_releases_stay_loaded_in_both_stores(target: Releases) -
     assert query("select release_id from serving.releases order by 1") == [("1999-01-02",), ("1999-01-03",), ("1999-01-04",)]
     target.tidy()
     assert target.redis.builds() == target.postgres.builds()
-    partitions = query("select count(*) from pg_inherits where inhparent = 'serving.lists'::regclass")
+    partitions = query("select count(*) from pg_inherits where inhparent = 'serving.user_lists'::regclass")
     assert partitions == [(3,)]
 
 
@@ -133,7 +165,9 @@ def test_a_store_that_differs_from_the_lake_is_not_switched_to(target: Releases)
         target.verify(SECOND, made_up.content(SECOND))
     with pytest.raises(UnknownReleaseError):
         target.switch(SECOND)
-    query_update = f"update {made_up.SCHEMA}.lists set score = 7 where build_id = '{build.build_id}' and user_id = 'user 3'"
+    query_update = (
+        f"update {made_up.SCHEMA}.user_lists set scores[2] = 7 where build_id = '{build.build_id}' and user_id = 'user 3'"
+    )
     with warehouse.connect() as connection:
         connection.execute(query_update)
     with pytest.raises(VerificationError, match="postgresql holds"):
@@ -178,8 +212,11 @@ def test_the_apis_role_reads_serving_and_nothing_else(target: Releases) -> None:
 
 def test_texts_survive_both_stores(target: Releases) -> None:
     odd = ['say "hi", then\nleave', "", "naïve ☕", "\\.", "tab\there"]
-    content = made_up.content(FIRST)
-    lists = content.lists.with_columns(reason=pl.Series([odd[n % len(odd)] for n in range(len(content.lists))]))
-    build = target.load(FIRST, type(content)(lists, content.segments, content.members, content.titles), "test").build_id
-    assert target.postgres.read(build).lists.equals(lists)
-    assert target.postgres.checksum(build) == target.redis.checksum(build)
+    lists = made_up.content(FIRST)[0].lists.to_pylist()
+    rows = [row | {"reasons": [odd[(n + at) % len(odd)] for at in range(len(row["reasons"]))]} for n, row in enumerate(lists)]
+    content = [Part(pa.Table.from_pylist(rows, SCHEMAS["lists"]))]
+    build = target.load(FIRST, content, "test").build_id
+    assert [row for part in target.postgres.read(build) for row in part.lists.to_pylist()] == [
+        row | {"scores": pytest.approx(row["scores"])} for row in rows
+    ]
+    assert target.postgres.checksum(build, content) == target.redis.checksum(build, content) == checksum(content)
