@@ -78,6 +78,16 @@ bench-ingest: env ## Ingest against a bare COPY of the same rows, and its memory
 	$(BIN)/cartwheel up --stores
 	$(BIN)/python -m benchmarks.ingest
 
+.PHONY: bench-publish
+bench-publish: env ## Loading a release against a bare COPY and a raw Redis load, and its memory
+	$(BIN)/cartwheel up --stores
+	$(BIN)/python -m benchmarks.publish
+
+.PHONY: drill-publish
+drill-publish: env ## Kill the publisher and the stores a hundred times while readers read
+	$(BIN)/cartwheel up --stores
+	$(BIN)/python -m benchmarks.publish_drill
+
 .PHONY: analysts-guide
 analysts-guide: env ## Ask the questions of docs/analysts.md again, and draw its plots
 	$(BIN)/python docs/analysts/build.py

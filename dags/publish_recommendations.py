@@ -8,7 +8,7 @@ Until the switch, and after any failure, the old release is served, whole.
 - *gate_release*: the message names the list, the value and what to do; the button *Data Docs* of the task shows every result.
   Nothing was loaded.
 - *load*, *verify*: clear *load*: it starts again under a fresh build and removes the broken one.
-- To go back to an earlier release: `cartwheel rollback RELEASE`.
+- To go back to an earlier release: *rollback_release*, or `cartwheel rollback RELEASE`.
 """
 
 from airflow.sdk import dag, task, task_group

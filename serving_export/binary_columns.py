@@ -4,11 +4,25 @@ No row is touched in Python: a fixed part of each row comes from a NumPy array, 
 array, and `joined` puts the parts of each row side by side. The rows of the result lie behind one another in one buffer.
 """
 
-from typing import cast
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+T = TypeVar("T")
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items; the next one is made, in a thread, while one is used: Arrow's work does not hold the interpreter up."""
+    source = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, source, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, source, None)
+            yield item
 
 
 def fixed(records: np.ndarray) -> pa.BinaryArray:

@@ -45,14 +45,16 @@ class Catalog:
         self.schema = schema
 
     @contextmanager
-    def lock(self, wait_s: float) -> Iterator[None]:
-        """Only one publish, prune or rollback at a time; the lock ends with the process that holds it.
+    def lock(self, wait_s: float, what: str = "publish") -> Iterator[None]:
+        """Only one program at a time publishes; only one moves the pointer or removes builds (`pointer`, held briefly).
+
+        A lock ends with the process that holds it. Who needs both takes `publish` first.
 
         Raises:
             PublishBusyError: another one held it all that time.
         """
         deadline = time.monotonic() + wait_s
-        name = (f"cartwheel.{self.schema}.publish",)
+        name = (f"cartwheel.{self.schema}.{what}",)
         with warehouse.connect(autocommit=True) as connection:
             while connection.execute("select pg_try_advisory_lock(hashtext(%s))", name).fetchone() != (True,):
                 if time.monotonic() >= deadline:
@@ -90,7 +92,9 @@ class Catalog:
             (users, rows, checksum.digest, build),
         )
 
-    def switch(self, build: Build, event: str, move: bool = True) -> None:
+    def switch(
+        self, build: Build, event: str, move: bool = True, requested_by: str | None = None, reason: str | None = None
+    ) -> None:
         """Make a build the ready one of its release and, with `move`, the served one: one transaction."""
         with warehouse.connect() as connection:
             self._run(
@@ -115,7 +119,7 @@ class Catalog:
                 "update {0}.builds set switched_at = now(), served_until = null where build_id = %s",
                 (build.build_id,),
             )
-            self._record(connection, event, build, replaced)
+            self._record(connection, event, build, replaced, requested_by, reason)
 
     def removable(self, kept: int, grace_s: float, abandoned_after_s: float) -> list[Build]:
         """Builds that nothing needs: neither served, nor of the latest `kept` ready ones, nor just replaced.
@@ -148,11 +152,15 @@ class Catalog:
             self._run(connection, "delete from {0}.builds where build_id = %s", (build.build_id,))
             self._record(connection, "removed", build, None)
 
-    def _record(self, connection: psycopg.Connection, event: str, build: Build, replaced: str | None) -> None:
+    def _record(
+        self, connection: psycopg.Connection, event: str, build: Build, replaced: str | None,
+        requested_by: str | None = None, reason: str | None = None,
+    ) -> None:  # fmt: skip
         self._run(
             connection,
-            "insert into {0}.release_events (event, release_id, build_id, replaced_build_id) values (%s, %s, %s, %s)",
-            (event, build.release_id, build.build_id, replaced),
+            "insert into {0}.release_events (event, release_id, build_id, replaced_build_id, requested_by, reason)"
+            " values (%s, %s, %s, %s, %s, %s)",
+            (event, build.release_id, build.build_id, replaced, requested_by, reason),
         )
 
     def _builds(self, text: str, parameters: dict | None = None) -> list[Build]:

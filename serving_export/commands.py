@@ -68,8 +68,13 @@ def releases(as_json: AsJson = False) -> None:
     _print_table("Releases", ("Release", "Status", "Model", "Users", "Rows", "Loaded (UTC)"), rows)
 
 
-def rollback(release: Annotated[str, typer.Argument(help="A loaded release, for example 2017-11-30.")]) -> None:
+def rollback(
+    release: Annotated[str, typer.Argument(help="A loaded release, for example 2017-11-30.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record in serving.release_events.")] = "",
+) -> None:
     """Serve another release that is loaded, earlier or later."""
+    import getpass
+
     import psycopg
     import redis
 
@@ -78,7 +83,7 @@ def rollback(release: Annotated[str, typer.Argument(help="A loaded release, for 
     from serving_export.release import UnknownReleaseError, VerificationError
 
     try:
-        publish.rollback(release)
+        publish.rollback(release, getpass.getuser(), reason)
     except (UnknownReleaseError, VerificationError, PublishBusyError, psycopg.Error, redis.RedisError) as error:
         _fail(_first_line(error))
     typer.echo(f"Serving release {release}.")

@@ -80,12 +80,12 @@ class ReleaseInTheLake:
     """
 
     day: date
-    keys: pl.DataFrame | None = None
+    keys: Iterable[pl.DataFrame] | None = None
 
     def __iter__(self) -> Iterator[Part]:
         popular = pl.DataFrame(lake.read("release_segments", self.day)).sort("segment", "rank")
         known, shown = set(popular["segment"].unique()), set(popular["item_id"])
-        keys = Ascending(user_keys() if self.keys is None else [self.keys.sort("user_key")])
+        keys = Ascending(user_keys() if self.keys is None else self.keys)
         users = Ascending(map(pl.DataFrame, lake.batches("users", self.day, ["user_key", "age_band", "income_band"])))
         last = None
         for rows in lake.whole_users(lake.batches("release", self.day, RELEASE_COLUMNS)):
@@ -111,8 +111,8 @@ class ReleaseInTheLake:
         )
 
 
-def read_content(day: date, keys: pl.DataFrame | None = None) -> Content:
-    """The release of a date: see `ReleaseInTheLake` (`keys`, user_key and user_id: the warehouse's by default)."""
+def read_content(day: date, keys: Iterable[pl.DataFrame] | None = None) -> Content:
+    """The release of a date: see `ReleaseInTheLake`. `keys` is what `user_keys` gives, the warehouse's by default."""
     return ReleaseInTheLake(day, keys)
 
 

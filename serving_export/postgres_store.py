@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 
 from cartwheel import warehouse
 from cartwheel.settings import get_settings
-from serving_export.binary_columns import buffer_of
+from serving_export.binary_columns import ahead, buffer_of
 from serving_export.binary_copy import HEADER, TRAILER, binary_rows
 from serving_export.content import SCHEMAS, Checksum, Content, Part, checksum
 from serving_export.packing import Item
@@ -67,14 +67,15 @@ class PostgresStore:
         self.remove(build)
         started, rows, partition = time.monotonic(), 0, _partition(build)
         with self.session() as connection:
-            # A list of 50 items with their reasons stays in its row, as it is: compressing it would cost more than the COPY.
-            layout = "create table {0}.{1} (like {0}.user_lists including all) with (toast_tuple_target = 8160)"
-            connection.execute(self._sql(layout, partition))
-            for part in content:
-                self._copy(connection, partition, build, part.lists, "freeze")
-                for name in ("segments", "members", "titles"):
-                    self._copy(connection, TABLES[name], build, getattr(part, name))
-                rows += len(part.lists)
+            # A list of 50 items with its reasons stays in its row as it is: compressing it would cost more than the COPY.
+            # The check is what the partition will demand of its rows, so that attaching it need not read them again.
+            layout = "create table {0}.{1} (like {0}.user_lists including all, check (build_id = {build})) with ({2})"
+            connection.execute(self._sql(layout, partition, build, "toast_tuple_target = 8160"))
+            for lists, encoded in ahead(_encoded(build, content)):
+                for name, data in encoded.items():
+                    table, option = (partition, ", freeze") if name == "lists" else (TABLES[name], "")
+                    self._copy(connection, table, ["build_id", *SCHEMAS[name].names], data, option)
+                rows += lists
                 log.info(
                     "loading", store=self.name, build=build, lists=rows, lists_per_s=round(rows / (time.monotonic() - started))
                 )
@@ -82,22 +83,17 @@ class PostgresStore:
             attach = "alter table {0}.user_lists attach partition {0}.{1} for values in ({build})"
             connection.execute(self._sql(attach, partition, build))
         with self.session() as connection:
-            connection.execute(self._sql("analyze {0}.{1}", partition))
+            connection.execute(self._sql("analyze {0}.{1} (user_id, list)", partition))
         seconds = time.monotonic() - started
         log.info("loaded", store=self.name, build=build, lists=rows, lists_per_s=round(rows / seconds))
 
-    def _copy(self, connection: psycopg.Connection, table: str, build: str, rows: pa.Table, option: str = "") -> None:
+    def _copy(self, connection: psycopg.Connection, table: str, columns: list[str], rows: memoryview, option: str) -> None:
         """COPY into a table. `freeze`, for one that the same transaction made, spares its pages a second writing."""
-        if not len(rows):
-            return
         statement = sql.SQL("copy {} ({}) from stdin (format binary{})").format(
-            sql.Identifier(self.schema, table),
-            sql.SQL(", ").join(map(sql.Identifier, ["build_id", *rows.column_names])),
-            sql.SQL(f", {option}" if option else ""),
+            sql.Identifier(self.schema, table), sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL(option)
         )
-        own = rows.add_column(0, "build_id", pa.array([build]).take(pa.nulls(len(rows), pa.int32()).fill_null(0)))
         with connection.cursor().copy(statement) as copy:
-            for each in (HEADER, buffer_of(binary_rows(own)), TRAILER):
+            for each in (HEADER, rows, TRAILER):
                 copy.write(each)
 
     def read(self, build: str) -> Content:
@@ -157,8 +153,18 @@ class PostgresStore:
         with self.session() as connection:
             return connection.execute(statement, parameters).fetchall()
 
-    def _sql(self, text: str, table: str = "", build: str = "") -> sql.Composed:
-        return sql.SQL(text).format(sql.Identifier(self.schema), sql.Identifier(table or "user_lists"), build=sql.Literal(build))
+    def _sql(self, text: str, table: str = "", build: str = "", options: str = "") -> sql.Composed:
+        return sql.SQL(text).format(
+            sql.Identifier(self.schema), sql.Identifier(table), sql.SQL(options), build=sql.Literal(build)
+        )
+
+
+def _encoded(build: str, content: Content) -> Iterator[tuple[int, dict[str, memoryview]]]:
+    """Of each part the number of lists, and its rows by the names of `TABLES`, for COPY."""
+    for part in content:
+        tables = {name: getattr(part, name) for name in TABLES}
+        rows = {name: table.add_column(0, "build_id", pa.repeat(build, len(table))) for name, table in tables.items()}
+        yield len(part.lists), {name: buffer_of(binary_rows(table)) for name, table in rows.items() if len(table)}
 
 
 def _partition(build: str) -> str:

@@ -74,11 +74,16 @@ def withdraw_without_consent(target: Releases) -> None:
         withdraw(target, users)
 
 
-def rollback(release_id: str) -> None:
-    """Serve another loaded release."""
+def look(release_id: str) -> tuple[str | None, str]:
+    """The build that is served, and the one that a rollback to a release would serve."""
     target = releases()
-    with target.catalog.lock(LOCK_WAIT_S):
-        target.rollback(release_id)
+    served = target.catalog.served()
+    return served.build_id if served else None, target.loaded(release_id).build_id
+
+
+def rollback(release_id: str, requested_by: str, reason: str) -> None:
+    """Serve another loaded release; who asked for it and why is kept in `serving.release_events`."""
+    releases().rollback(release_id, requested_by, reason)
 
 
 def publish(day: date) -> None:

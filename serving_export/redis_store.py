@@ -20,7 +20,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from serving_export.binary_columns import buffer_of, decimals, joined, lengths, offsets, repeated
+from serving_export.binary_columns import ahead, buffer_of, decimals, joined, lengths, offsets, repeated
 from serving_export.content import Checksum, Content, entries, sum_of
 from serving_export.packing import Item, unpack
 
@@ -48,14 +48,13 @@ class RedisStore:
         connection = self.client.connection_pool.get_connection()
         try:
             waiting = 0
-            for part in content:
-                keys, values = entries(part)
-                for command in _msets(self._keys(build, keys), values):
+            for count, commands in ahead(self._commands(build, content)):
+                for command in commands:
                     connection.send_packed_command(command)
                     if waiting:
                         connection.read_response()
                     waiting = 1
-                sent += len(keys)
+                sent += count
                 log.info(
                     "loading",
                     store=self.name,
@@ -76,6 +75,12 @@ class RedisStore:
     def checksum(self, build: str, content: Content) -> Checksum:
         """Of the values of the content's keys. There can be no others: a load removes what is there under its build."""
         return sum_of(self._held(build, entries(part)[0]) for part in content)
+
+    def _commands(self, build: str, content: Content) -> Iterator[tuple[int, list]]:
+        """Of each part the number of entries, and the commands that set them."""
+        for part in content:
+            keys, values = entries(part)
+            yield len(keys), list(_msets(self._keys(build, keys), values))
 
     def _held(self, build: str, keys: pa.BinaryArray) -> tuple[pa.BinaryArray, pa.BinaryArray]:
         """Those of the keys that are there, and their values."""

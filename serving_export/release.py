@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 GRACE_S = 60.0
 ABANDONED_AFTER_S = 3600.0
+POINTER_WAIT_S = 120.0
 
 
 class VerificationError(RuntimeError):
@@ -31,7 +32,7 @@ class UnknownReleaseError(LookupError):
 
 
 class Releases:
-    """Releases in one schema of PostgreSQL and under one prefix of Redis; callers hold `catalog.lock`."""
+    """Releases in one schema of PostgreSQL and under one prefix of Redis; callers hold `catalog.lock`, but to roll back."""
 
     def __init__(self, catalog: Catalog, postgres: PostgresStore, redis: RedisStore, kept: int, grace_s: float = GRACE_S) -> None:
         self.catalog, self.postgres, self.redis = catalog, postgres, redis
@@ -75,48 +76,64 @@ class Releases:
         Raises:
             UnknownReleaseError: the release was not verified.
         """
-        build = self._latest(day, "verified", "ready")
-        served = self.catalog.served()
-        move = served is None or served.partition_date <= day
-        if served is None or served.build_id != build.build_id:  # else a run before this one was cut off halfway
-            self.catalog.switch(build, "published", move)
-        if not move:
-            log.warning("not served: a later release is", release=build.release_id, serving=served and served.release_id)
-            return build
-        self.redis.point_to(build.build_id)
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            build = self._latest(day, "verified", "ready")
+            served = self.catalog.served()
+            move = served is None or served.partition_date <= day
+            if served is None or served.build_id != build.build_id:  # else a run before this one was cut off halfway
+                self.catalog.switch(build, "published", move)
+            if not move:
+                log.warning("not served: a later release is", release=build.release_id, serving=served and served.release_id)
+                return build
+            self.redis.point_to(build.build_id)
         log.info("serving", build=build.build_id, replaced=served and served.build_id)
         return build
 
-    def rollback(self, release_id: str) -> Build:
-        """Serve another loaded release, earlier or later.
+    def loaded(self, release_id: str) -> Build:
+        """The build of a release that can be rolled back to.
 
         Raises:
             UnknownReleaseError: it is not loaded; the message names those that are.
         """
         build = self.catalog.ready(release_id)
         if build is None:
-            loaded = ", ".join(sorted(each.release_id for each in self.catalog.builds() if each.status == "ready"))
-            raise UnknownReleaseError(f"release {release_id!r} is not loaded; loaded are: {loaded or 'none'}")
-        self._restore_redis(build)
-        self.catalog.switch(build, "rolled_back")
-        self.redis.point_to(build.build_id)
-        log.info("rolled back", build=build.build_id)
+            names = ", ".join(sorted(each.release_id for each in self.catalog.builds() if each.status == "ready"))
+            raise UnknownReleaseError(f"release {release_id!r} is not loaded; loaded are: {names or 'none'}")
+        return build
+
+    def rollback(self, release_id: str, requested_by: str, reason: str) -> Build:
+        """Serve another loaded release, earlier or later, at once: a publish that is loading is not waited for.
+
+        Raises:
+            UnknownReleaseError: see `loaded`.
+        """
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            build = self.loaded(release_id)
+            self._restore_redis(build)
+            self.catalog.switch(build, "rolled_back", requested_by=requested_by, reason=reason)
+            self.redis.point_to(build.build_id)
+        log.info("rolled back", build=build.build_id, requested_by=requested_by, reason=reason)
         return build
 
     def tidy(self) -> None:
         """Bring Redis in line with PostgreSQL's pointer, and remove builds that nothing needs from both."""
-        served, pointed = self.catalog.served(), self.redis.current()
-        if served is None:
-            self.redis.clear_pointer()
-        elif pointed != served.build_id or not self.redis.is_ready(served.build_id):
-            self._restore_redis(served)
-            self.redis.point_to(served.build_id)
-            log.info("redis brought in line", build=served.build_id)
-        for build in self.catalog.removable(self.kept, self.grace_s, ABANDONED_AFTER_S):
-            if build.build_id != pointed:  # Redis's readers may still be in it; the next run removes it
-                self._remove(build)
-        for orphan in self.redis.builds() - self.postgres.builds():
-            self.redis.remove(orphan)
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            served, pointed = self.catalog.served(), self.redis.current()
+            if served is None:
+                self.redis.clear_pointer()
+            elif pointed != served.build_id or not self.redis.is_ready(served.build_id):
+                self._restore_redis(served)
+                self.redis.point_to(served.build_id)
+                log.info("redis brought in line", build=served.build_id)
+            for build in self.removable():
+                if build.build_id != pointed:  # Redis's readers may still be in it; the next run removes it
+                    self._remove(build)
+            for orphan in self.redis.builds() - self.postgres.builds():
+                self.redis.remove(orphan)
+
+    def removable(self) -> list[Build]:
+        """What `tidy` removes now."""
+        return self.catalog.removable(self.kept, self.grace_s, ABANDONED_AFTER_S)
 
     def _latest(self, day: date, *statuses: str) -> Build:
         release_id = day.isoformat()

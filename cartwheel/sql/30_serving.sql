@@ -34,6 +34,8 @@ create table if not exists serving.release_events (
     build_id text not null,
     replaced_build_id text
 );
+alter table serving.release_events add column if not exists requested_by text; -- of a rollback: who, and why
+alter table serving.release_events add column if not exists reason text;
 
 -- One partition per build, dropped as a whole. A row holds a list, best item first: fifty times fewer rows to load,
 -- index and keep than one for each item. The view `lists` shows the items.

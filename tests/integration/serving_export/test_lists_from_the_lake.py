@@ -66,7 +66,7 @@ class ExplainingRanker(PopularityRanker):
 def made_up_lake(stores: LocalConfig) -> Iterator[None]:
     rows: dict[str, list[dict]] = {
         "items": [{"item_id": item, "title": item.title()} | IN_ONE_PLACE for item in ITEMS],
-        "users": [{"user_key": key, "age_band": "25-34"} for key in [*USER_KEYS, "cold"]],
+        "users": [{"user_key": key, "age_band": "25-34"} for key in ["cold", *USER_KEYS]],
         "features/item": [{"item_id": item, "purchases": n} for n, item in enumerate(ITEMS, 1)],
         "features/user_item": [
             {"user_key": key, "item_id": "apple", "purchases": 2, "recency_days": 3.5, "decayed_visits": 1, "purchases_28": 2}
@@ -98,19 +98,19 @@ def test_from_candidates_to_content(made_up_lake: None) -> None:
         ("for_you", 2, "apple", "Buy again: you bought it 2 times, last 3 days ago"),
         ("for_you", 3, "cheese", "Because you bought Apple"),
     ]
-    keys = pl.DataFrame({"user_key": [*USER_KEYS, "cold"], "user_id": [f"id-{n}" for n in range(5)] + ["id-cold"]})
-    content = read_content(DAY, keys)
+    keys = pl.DataFrame({"user_key": ["cold", *USER_KEYS], "user_id": ["id-cold"] + [f"id-{n}" for n in range(5)]})
+    content = read_content(DAY, [keys])
     *users, rest = content
     assert [member for part in content for member in part.members.to_pylist()] == [{"user_id": "id-cold", "segment": "25-34|*"}]
     assert [row["user_id"] for part in users for row in part.lists.to_pylist()[::3]] == [f"id-{n}" for n in range(5)]
     assert [row["title"] for row in rest.titles.to_pylist()] == ["Apple", "Bread", "Cheese"]
     with pytest.raises(BadContentError, match="1 users the warehouse does not know"):
-        list(read_content(DAY, keys.filter(pl.col("user_key") != "key-3")))
+        list(read_content(DAY, [keys.filter(pl.col("user_key") != "key-3")]))
 
     before = checksum(content)
     score(DAY, PopularityRanker(), "7")
     build_lists(DAY)
-    assert checksum(read_content(DAY, keys)) == before
+    assert checksum(read_content(DAY, [keys])) == before
 
 
 def test_reasons_follow_the_explanations_of_the_champion(made_up_lake: None) -> None:

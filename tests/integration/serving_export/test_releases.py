@@ -43,16 +43,16 @@ drop view serving.recommendations, serving.current_recommendations, serving.list
 drop table serving.user_lists, serving.segment_lists;
 create table serving.lists (build_id text, user_id text, list text, rank integer, item_id text, score real, reason text)
     partition by list (build_id);
-create table serving.lists_1 partition of serving.lists for values in ('1999-01-01.1');
+create table serving.lists_1 partition of serving.lists for values in ('1999-01-01.0');
 create table serving.segment_lists (build_id text, segment text, rank integer, item_id text, score real, reason text);
 create view serving.recommendations as select release_id, lists.* from serving.lists join serving.builds using (build_id);
 create view serving.current_recommendations as select * from serving.recommendations;
 insert into serving.builds (build_id, release_id, partition_date, model_version, status)
-    values ('1999-01-01.1', '1999-01-01', '1999-01-01', '1', 'ready');
-insert into serving.lists values ('1999-01-01.1', 'ann', 'for_you', 2, 'b', 0.25, 'two'),
-    ('1999-01-01.1', 'ann', 'for_you', 1, 'a', 0.5, 'one');
-insert into serving.segment_lists values ('1999-01-01.1', 'all', 1, 'a', 0.5, 'one');
-insert into serving.pointer (build_id) values ('1999-01-01.1');
+    values ('1999-01-01.0', '1999-01-01', '1999-01-01', '1', 'ready');
+insert into serving.lists values ('1999-01-01.0', 'ann', 'for_you', 2, 'b', 0.25, 'two'),
+    ('1999-01-01.0', 'ann', 'for_you', 1, 'a', 0.5, 'one');
+insert into serving.segment_lists values ('1999-01-01.0', 'all', 1, 'a', 0.5, 'one');
+insert into serving.pointer (build_id) values ('1999-01-01.0');
 """
 
 
@@ -63,8 +63,8 @@ def test_a_warehouse_with_an_item_a_row_serves_the_same_after_migrating(target: 
         made_up.lay_out()
         found = query("select user_id, list, rank, item_id, score, reason from serving.current_recommendations order by rank")
         assert found == [("ann", "for_you", 1, "a", 0.5, "one"), ("ann", "for_you", 2, "b", 0.25, "two")]
-        assert target.postgres.user_list("1999-01-01.1", "ann", "discover") == []
-        assert target.postgres.segment_list("1999-01-01.1", "all") == [("a", 0.5, "one")]
+        assert target.postgres.user_list("1999-01-01.0", "ann", "discover") == []
+        assert target.postgres.segment_list("1999-01-01.0", "all") == [("a", 0.5, "one")]
     made_up.publish(target, FIRST)
     assert served(target) == {"1999-01-01"}
 
@@ -138,22 +138,22 @@ def test_readers_that_just_resolved_the_pointer_get_time(target: Releases) -> No
 def test_rolling_back_moves_both_pointers_and_is_recorded(target: Releases) -> None:
     for day in (FIRST, SECOND):
         made_up.publish(target, day)
-    target.rollback("1999-01-01")
+    target.rollback("1999-01-01", "ann", "the test")
     assert served(target) == {"1999-01-01"}
-    assert query("select event, release_id from serving.release_events order by event_id desc limit 1") == [
-        ("rolled_back", "1999-01-01")]  # fmt: skip
+    last = "select event, release_id, requested_by, reason from serving.release_events order by event_id desc limit 1"
+    assert query(last) == [("rolled_back", "1999-01-01", "ann", "the test")]
     target.tidy()
-    target.rollback("1999-01-02")
+    target.rollback("1999-01-02", "ann", "the test")
     assert served(target) == {"1999-01-02"}
     with pytest.raises(UnknownReleaseError, match="loaded are: 1999-01-01, 1999-01-02"):
-        target.rollback("1999-01-03")
+        target.rollback("1999-01-03", "ann", "the test")
 
 
 def test_an_earlier_date_is_loaded_but_does_not_replace_a_later_one(target: Releases) -> None:
     made_up.publish(target, SECOND)
     made_up.publish(target, FIRST)
     assert served(target) == {"1999-01-02"}
-    target.rollback("1999-01-01")
+    target.rollback("1999-01-01", "ann", "the test")
     assert served(target) == {"1999-01-01"}
 
 
@@ -184,7 +184,7 @@ def test_redis_is_filled_again_after_it_lost_everything(target: Releases) -> Non
         recommend(target.redis, "user 1", "for_you", 5)
     target.tidy()
     assert served(target) == {"1999-01-02"}
-    target.rollback("1999-01-01")
+    target.rollback("1999-01-01", "ann", "the test")
     assert served(target) == {"1999-01-01"}
 
 
@@ -198,6 +198,14 @@ def test_a_second_publish_waits_then_gives_way(target: Releases) -> None:
         assert waiting.is_alive()
     waiting.join(20)
     assert served(target) == {"1999-01-01"}
+
+
+def test_a_rollback_does_not_wait_for_a_publish_that_is_loading(target: Releases) -> None:
+    for day in (FIRST, SECOND):
+        made_up.publish(target, day)
+    with target.catalog.lock(wait_s=1):  # as a publish holds it while it loads
+        made_up.releases().rollback("1999-01-01", "ann", "the test")
+        assert served(target) == {"1999-01-01"}
 
 
 def test_the_apis_role_reads_serving_and_nothing_else(target: Releases) -> None:

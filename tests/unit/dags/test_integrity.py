@@ -10,7 +10,7 @@ import pytest
 
 DAGS_FOLDER = Path(__file__).resolve().parents[3] / "dags"
 CHAIN = ["ingest_events", "build_warehouse", "build_features", "train_ranker", "publish_recommendations"]
-BY_HAND = ["erase_user"]
+BY_HAND = ["erase_user", "prune_releases", "rollback_release"]
 
 
 @pytest.fixture(scope="module")
