@@ -7,67 +7,81 @@ candidates/union of the date. Writes `release` and `release_segments`.
 """
 
 import argparse
+from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 
 import polars as pl
+import pyarrow as pa
 import structlog
 
 from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
 from cartwheel.settings import get_settings
-from serving_export.explained_reasons import LIKE_OTHERS, Facts, add_explained_reasons
+from serving_export.explained_reasons import LIKE_OTHERS, PAIR, Facts, add_explained_reasons
 from serving_export.reasons import add_reasons, popular_in
 from serving_export.rerank import make_lists
 from serving_export.segments import segment_lists
+from serving_export.user_batches import user_batches
 
 log = structlog.get_logger()
 
+USERS_PER_BATCH = 5000
+
 
 def build_lists(day: date) -> None:
-    """Write the release of a date to the lake.
+    """Write the release of a date to the lake, some users at a time.
 
     Raises:
         cartwheel.lake.MissingPartitionError: the scores or features of that date are missing.
     """
-    items, users, user_item = (pl.DataFrame(lake.read(dataset, day)) for dataset in ("items", "users", "features/user_item"))
-    release = _with_reasons(day, lists_of(day), user_item, items).select(LAKE_SCHEMAS["release"].names)
-    segments = segment_lists(user_item, users, items, get_settings().list_size)
-    segments = (
+    items, sales, rows_by_list = *(pl.DataFrame(lake.read(name, day)) for name in ("items", "features/item")), Counter[str]()
+    rows = lake.write_batches("release", day, _lists(day, items, sales, rows_by_list))
+    segments = popular_lists(day, items)
+    lake.write("release_segments", day, segments.to_arrow())
+    log.info(
+        "lists built", date=str(day), rows=rows, rows_by_list=dict(rows_by_list), segments=segments["segment"].n_unique()
+    )  # fmt: skip
+
+
+def lists_of(scores: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """The lists of some users from their scores, as the settings say: see `make_lists`."""
+    settings = get_settings()
+    return make_lists(scores, items, settings.list_size, settings.diversity_weight)
+
+
+def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Counter[str]) -> Iterator[pa.Table]:
+    """The lists of all users with their reasons: from the explanations of the date's champion, by rule if it gave none."""
+    datasets = {name: name for name in ("scores", "features/user_item", "candidates/union")}
+    explained = lake.exists("explanations", day)
+    if explained:
+        datasets["explanations"] = "explanations"
+    else:
+        log.info("reasons by rule: the champion gave no explanations", date=str(day))
+    for _, own in user_batches(datasets, day, "scores", USERS_PER_BATCH):
+        lists, bought = lists_of(own["scores"], items), own["features/user_item"]
+        if explained:
+            facts = Facts(bought, items, sales, own["candidates/union"].select(*PAIR, *LIKE_OTHERS, "content_rank"))
+            lists = add_explained_reasons(lists, own["explanations"], facts)
+        else:
+            lists = add_reasons(lists, bought, items)
+        rows_by_list.update(dict(lists.group_by("list").len().iter_rows()))
+        yield lists.select(LAKE_SCHEMAS["release"].names).to_arrow()
+
+
+def popular_lists(day: date, items: pl.DataFrame) -> pl.DataFrame:
+    """The popular list of each segment, with its reasons."""
+    bought = (
+        pl.DataFrame(table).filter(pl.col("purchases_28") > 0)
+        for table in lake.batches("features/user_item", day, ["user_key", "item_id", "purchases_28"])
+    )
+    users = pl.DataFrame(lake.read("users", day, ["user_key", "age_band", "income_band"]))
+    segments = segment_lists(pl.concat(bought), users, items, get_settings().list_size)
+    return (
         segments.join(items.select("item_id", "department"), on="item_id", how="left", maintain_order="left")
         .with_columns(reason=popular_in(pl.col("department")))
         .drop("department")
     )
-    lake.write("release", day, release.to_arrow())
-    lake.write("release_segments", day, segments.to_arrow())
-    log.info(
-        "lists built", date=str(day), users=release["user_key"].n_unique(), rows=len(release),
-        rows_by_list=dict(release.group_by("list").len().sort("list").iter_rows()), segments=segments["segment"].n_unique(),
-    )  # fmt: skip
-
-
-def lists_of(day: date) -> pl.DataFrame:
-    """The lists of a date, from its scores: see `make_lists`.
-
-    Raises:
-        cartwheel.lake.MissingPartitionError: the date has not been scored.
-    """
-    settings, scores, items = get_settings(), pl.DataFrame(lake.read("scores", day)), pl.DataFrame(lake.read("items", day))
-    return make_lists(scores, items, settings.list_size, settings.diversity_weight)
-
-
-def _with_reasons(day: date, lists: pl.DataFrame, user_item: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Reasons from the explanations of the date's champion; by rule if it gave none."""
-    if not lake.exists("explanations", day):
-        log.info("reasons by rule: the champion gave no explanations", date=str(day))
-        return add_reasons(lists, user_item, items)
-    explanations, sales = (pl.DataFrame(lake.read(dataset, day)) for dataset in ("explanations", "features/item"))
-    ranks = pl.DataFrame(lake.read("candidates/union", day, columns=["user_key", "item_id", *LIKE_OTHERS, "content_rank"]))
-    explained = add_explained_reasons(lists, explanations, Facts(user_item, items, sales, ranks))
-    log.info(
-        "reasons explained", date=str(day), rows=dict(explained["group"].value_counts(sort=True).iter_rows()),
-        share_of_the_models_first_group=round((explained["group"] == explained["top_group"]).sum() / max(len(explained), 1), 3),
-    )  # fmt: skip
-    return explained
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ class Catalog:
         return build
 
     def builds(self) -> list[Build]:
-        """All builds, oldest first."""
-        return self._builds("select {1} from {0}.builds order by created_at, build_id")
+        """All builds, oldest first: by their numbers, as the server's clock may have been set back."""
+        return self._builds("select {1} from {0}.builds order by split_part(build_id, '.', 2)::bigint")
 
     def ready(self, release_id: str) -> Build | None:
         """The build of a release that can be served."""
@@ -141,7 +141,7 @@ class Catalog:
             and build_id not in (select build_id from {0}.pointer)
             and coalesce(served_until < now() - make_interval(secs => %(grace)s), true)
             and (status in ('ready', 'retired') or created_at < now() - make_interval(secs => %(abandoned)s))
-            order by created_at, build_id
+            order by split_part(build_id, '.', 2)::bigint
             """,
             {"kept": kept, "grace": grace_s, "abandoned": abandoned_after_s},
         )

@@ -9,8 +9,10 @@ explain itself leaves none, and the lists then get their reasons by rule (`servi
 
 import argparse
 import time
+from collections.abc import Iterator
 from datetime import date
 
+import polars as pl
 import pyarrow as pa
 import structlog
 
@@ -28,20 +30,27 @@ def explain(day: date, ranker: Ranker | None = None, users_per_batch: int = USER
     Raises:
         cartwheel.lake.MissingPartitionError: the date has not been scored.
     """
-    lists = lists_of(day)
-    ranker = ranker or load_version(lake.read("scores", day, columns=["model_version"])["model_version"][0].as_py())
+    ranker = ranker or load_version(scored_by(day))
     lake.delete("explanations", day)
     if not hasattr(ranker, "explain"):
         log.warning("this version of the ranker cannot explain itself: reasons go by rule", date=str(day))
         return
-    pairs, started, parts = lists.select("user_key", "item_id").unique(), time.monotonic(), []
-    for batch, tables in batches(day, users_per_batch):
-        wanted = pairs.join(batch, on="user_key", how="semi")
-        parts.append(ranker.explain(wanted.to_arrow(), **tables).select(LAKE_SCHEMAS["explanations"].names))
-        log.info("explaining", date=str(day), pairs=sum(map(len, parts)), of=len(pairs))
-    explanations = pa.concat_tables(parts).sort_by([("user_key", "ascending"), ("item_id", "ascending")])
-    lake.write("explanations", day, explanations)
-    log.info("explained", date=str(day), pairs=len(explanations), seconds=round(time.monotonic() - started))
+    started = time.monotonic()
+    pairs = lake.write_batches("explanations", day, _explained(day, ranker, users_per_batch))
+    log.info("explained", date=str(day), pairs=pairs, seconds=round(time.monotonic() - started))
+
+
+def _explained(day: date, ranker: Ranker, users_per_batch: int) -> Iterator[pa.Table]:
+    items = pl.DataFrame(lake.read("items", day))
+    for tables, also in batches(day, users_per_batch, {"scores": "scores"}):
+        wanted = lists_of(also["scores"], items).select("user_key", "item_id").unique()
+        explanations = ranker.explain(wanted.to_arrow(), **tables).select(LAKE_SCHEMAS["explanations"].names)
+        yield explanations.sort_by([("user_key", "ascending"), ("item_id", "ascending")])
+
+
+def scored_by(day: date) -> str:
+    """The version of the model that scored a date."""
+    return next(lake.batches("scores", day, ["model_version"], rows=1))["model_version"][0].as_py()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ model_version. Removes the date's `explanations`, which are of the scores before
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Protocol
 
@@ -21,6 +21,7 @@ import structlog
 from cartwheel import lake
 from cartwheel.champion import MODEL, champion_version, registry_client
 from cartwheel.contracts import parse_partition_key
+from serving_export.user_batches import user_batches
 
 log = structlog.get_logger()
 
@@ -67,19 +68,16 @@ def load_version(version: str) -> Ranker:
     return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model()
 
 
-def batches(day: date, users_per_batch: int) -> Iterator[tuple[pl.DataFrame, dict[str, pa.Table]]]:
-    """The users with candidates, some at a time (`user_key`), each time with all tables the champion takes for them."""
+def batches(
+    day: date, users_per_batch: int, also: Mapping[str, str] | None = None
+) -> Iterator[tuple[dict[str, pa.Table], dict[str, pl.DataFrame]]]:
+    """Some users with candidates at a time: all tables the champion takes for them, and those of the datasets `also`."""
     shared = {name: lake.read(dataset, day) for name, dataset in PER_ITEM.items()}
-    tables = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_USER.items()}
-    users = tables["candidates"].select(pl.col("user_key").unique().sort())
-    started = time.monotonic()
-    for start in range(0, len(users), users_per_batch):
-        batch = users[start : start + users_per_batch]
-        own = {name: table.join(batch, on="user_key", how="semi", maintain_order="left") for name, table in tables.items()}
-        yield batch, {name: table.to_arrow() for name, table in own.items()} | shared
-        done = start + len(batch)
-        rate, left = done / (time.monotonic() - started), len(users) - done
-        log.info("users done", date=str(day), users=done, of=len(users), users_per_s=round(rate), remaining_s=round(left / rate))
+    started, done = time.monotonic(), 0
+    for users, tables in user_batches({**PER_USER, **(also or {})}, day, "candidates", users_per_batch):
+        yield {name: tables[name].to_arrow() for name in PER_USER} | shared, {name: tables[name] for name in also or {}}
+        done += len(users)
+        log.info("users done", date=str(day), users=done, users_per_s=round(done / (time.monotonic() - started)))
 
 
 def score(day: date, ranker: Ranker | None = None, model_version: str = "", users_per_batch: int = USERS_PER_BATCH) -> None:
@@ -92,17 +90,21 @@ def score(day: date, ranker: Ranker | None = None, model_version: str = "", user
     """
     if ranker is None:
         ranker, model_version = load_champion(day)
-    parts = []
-    for _, tables in batches(day, users_per_batch):
-        scored = pl.DataFrame(ranker.score(**tables))
-        parts.append(scored.select(pl.col(name).cast(dtype) for name, dtype in SCORES.items()))
-    if not parts:
-        raise BadScoresError(f"there are no candidates for {day}")
-    scores = pl.concat(parts).sort("user_key", "item_id")
-    _check(scores)
     lake.delete("explanations", day)
-    lake.write("scores", day, scores.with_columns(model_version=pl.lit(model_version)).to_arrow())
-    log.info("scored", date=str(day), users=scores["user_key"].n_unique(), rows=len(scores), model_version=model_version)
+    rows = lake.write_batches("scores", day, _scored(day, ranker, model_version, users_per_batch))
+    log.info("scored", date=str(day), rows=rows, model_version=model_version)
+
+
+def _scored(day: date, ranker: Ranker, model_version: str, users_per_batch: int) -> Iterator[pa.Table]:
+    rows = 0
+    for tables, _ in batches(day, users_per_batch):
+        scored = pl.DataFrame(ranker.score(**tables)).select(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
+        scored = scored.sort("user_key", "item_id")
+        _check(scored)
+        rows += len(scored)
+        yield scored.with_columns(model_version=pl.lit(model_version)).to_arrow()
+    if not rows:
+        raise BadScoresError(f"there are no candidates for {day}")
 
 
 def _check(scores: pl.DataFrame) -> None:

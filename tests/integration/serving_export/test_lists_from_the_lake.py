@@ -1,5 +1,6 @@
 """Scoring and building lists, from the lake to the lake, on a made-up date."""
 
+import random
 from collections.abc import Iterator
 from datetime import date
 
@@ -10,6 +11,7 @@ import pytest
 from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
 from cartwheel.local.config import LocalConfig
+from serving_export import user_batches
 from serving_export.build_lists import build_lists
 from serving_export.content import BadContentError, checksum, read_content
 from serving_export.explain import explain
@@ -143,3 +145,24 @@ def test_scores_that_are_not_finite_are_refused(made_up_lake: None) -> None:
     with pytest.raises(BadScoresError, match="not finite"):
         score(DAY, PopularityRanker(worst=float("nan")), "7")
     assert not lake.exists("scores", DAY)
+
+
+def test_users_come_in_order_with_all_their_rows_however_files_and_ranges_are_cut(
+    made_up_lake: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(7)
+    keys = [f"{number:03}" for number in range(60)]
+    scores = [{"user_key": key, "item_id": f"i{n}", "score": n} for key in keys for n in range(1, 4)]
+    explanations = [{"user_key": key, "item_id": "i1"} for key in keys[::2]]
+    monkeypatch.setattr(lake, "ROWS_PER_PART", 25)
+    for dataset, rows in (("scores", scores), ("explanations", explanations)):
+        chance.shuffle(rows)
+        lake.write_batches(dataset, DAY, (table(dataset, rows[start : start + 10]) for start in range(0, len(rows), 10)))
+    for rows_per_range in (1_000_000, 20):
+        monkeypatch.setattr(user_batches, "ROWS_PER_RANGE", rows_per_range)
+        found = list(user_batches.user_batches({"mine": "scores", "other": "explanations"}, DAY, "mine", users=7))
+        assert [users["user_key"].to_list() for users, _ in found] == [keys[start : start + 7] for start in range(0, 60, 7)]
+        for users, tables in found:
+            own = users["user_key"].to_list()
+            assert tables["mine"]["user_key"].to_list() == [key for key in own for _ in range(3)]
+            assert tables["other"]["user_key"].to_list() == [key for key in own if key in keys[::2]]
