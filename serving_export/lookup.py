@@ -1,16 +1,60 @@
-"""Answering one reader from one store: the pointer first, then that build only."""
+"""Answering one reader from one store: the pointer first, then that build only.
 
+    recommend(store, …)        for the command line
+    await find(reader, …)      for the API, which reads several users at once
+
+A reader gives entries of the build that is served. Where these come in one reply with the pointer, as from Redis, they
+cannot be of two builds; where they do not, a build that was removed meanwhile is missed whole, and the newer one is read.
+"""
+
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any, NamedTuple, Protocol
 
 from serving_export.packing import Item
-from serving_export.segments import ALL, segment_chain
+from serving_export.segments import segment_chain
 from serving_export.store import Store, release_of
+
+
+class Entry(NamedTuple):
+    """One entry of a build, as in `content`: a list, `member`, `segment` or `title`, and whose."""
+
+    kind: str
+    name: str
+
+
+class Reader(Protocol):
+    """The build that is served by one store."""
+
+    name: str
+
+    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+        """The build that is served and these entries of it, None for those it lacks; None when none is served.
+
+        Lists come as `list[Item]`, best first; all else as text.
+        """
+
+    async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        """Entries of one kind of this build, by name, without those it lacks."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A user's whole list. `segment` names the popular list that stands in for an unknown user's."""
+
+    build: str
+    items: list[Item]
+    segment: str | None = None
+
+    @property
+    def release(self) -> str:
+        return release_of(self.build)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A list as it is served. `segment` names the popular list that stands in for an unknown user's."""
+    """A list as it is shown."""
 
     release: str
     items: list[Item]
@@ -22,39 +66,73 @@ class IncompleteBuildError(LookupError):
     """The store lacks what every build holds: it lost data."""
 
 
-def recommend(
-    store: Store, user_id: str, name: str, limit: int, age_band: str | None = None, income_band: str | None = None
-) -> Answer | None:
+async def find(
+    reader: Reader, user_id: str, name: str, age_band: str | None = None, income_band: str | None = None
+) -> Found | None:
     """The list of a user; for an unknown one the popular list of the closest known segment. None without a release.
 
     Args:
-        name: one of `contracts.LISTS`. limit: items at most.
+        name: one of `contracts.LISTS`.
         age_band, income_band: what the caller knows of a user whom the release does not know.
 
     Raises:
         IncompleteBuildError: the store has a pointer, but not the build it names.
     """
-    build = store.current()
-    while build is not None:
-        items, segment = store.user_list(build, user_id, name), None
-        if items is None:
-            segment, items = _popular(store, build, user_id, age_band, income_band)
+    missed = None
+    while True:
+        read = await reader.read([Entry(name, user_id), Entry("member", user_id)])
+        if read is None:
+            return None
+        build, (items, known) = read
         if items is not None:
-            shown = items[:limit]
-            return Answer(release_of(build), shown, store.titles(build, [item.item_id for item in shown]), segment)
-        newer = store.current()
-        if newer == build:
-            raise IncompleteBuildError(f"{store.name} does not hold build {build}, which it says is served")
-        build = newer  # replaced and removed while this reader was on its way
-    return None
+            return Found(build, items)
+        chain = [*([known] if known else []), *segment_chain(age_band, income_band)]
+        read = await reader.read([Entry("segment", segment) for segment in chain])
+        if read is not None and read[0] == build:
+            for segment, popular in zip(chain, read[1], strict=True):
+                if popular is not None:
+                    return Found(build, popular, segment)
+            if build == missed:
+                raise IncompleteBuildError(f"{reader.name} does not hold build {build}, which it says is served")
+            missed = build  # perhaps it was replaced and removed while this reader was on its way: look again
 
 
-def _popular(
-    store: Store, build: str, user_id: str, age_band: str | None, income_band: str | None
-) -> tuple[str, list[Item] | None]:
-    known = store.member_segment(build, user_id)
-    for segment in chain([known] if known else [], segment_chain(age_band, income_band)):
-        items = store.segment_list(build, segment)
-        if items is not None:
-            return segment, items
-    return ALL, None
+class StoreReader:
+    """Reads a `Store` in a thread, an entry at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.name = store, store.name
+
+    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+        return await asyncio.to_thread(self._read, entries)
+
+    async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        return await asyncio.to_thread(self.store.titles, build, list(names))
+
+    def _read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+        build = self.store.current()
+        return None if build is None else (build, [self._entry(build, entry) for entry in entries])
+
+    def _entry(self, build: str, entry: Entry) -> Any:
+        match entry.kind:
+            case "member":
+                return self.store.member_segment(build, entry.name)
+            case "segment":
+                return self.store.segment_list(build, entry.name)
+            case _:
+                return self.store.user_list(build, entry.name, entry.kind)
+
+
+def recommend(
+    store: Store, user_id: str, name: str, limit: int, age_band: str | None = None, income_band: str | None = None
+) -> Answer | None:
+    """The first `limit` items of `find`, with their titles; for a program that asks for one user.
+
+    Raises:
+        IncompleteBuildError: the store has a pointer, but not the build it names.
+    """
+    found = asyncio.run(find(StoreReader(store), user_id, name, age_band, income_band))
+    if found is None:
+        return None
+    shown = found.items[:limit]
+    return Answer(found.release, shown, store.titles(found.build, [item.item_id for item in shown]), found.segment)

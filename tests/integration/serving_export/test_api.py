@@ -9,10 +9,11 @@ from fastapi.testclient import TestClient
 
 from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import get_settings
-from serving_export import api
+from serving_export.api.application import create_app
+from serving_export.api.online import OnlineReader
+from serving_export.api.stores import Stores
 from serving_export.pool import Pool
 from serving_export.postgres_store import PostgresStore
-from serving_export.redis_store import RedisStore
 
 DAY = date(1999, 2, 1)
 
@@ -25,13 +26,11 @@ def published(stores: LocalConfig) -> Iterator[None]:
     made_up.drop_schema()
 
 
-def use(redis_url: str, postgres_dsn: str) -> TestClient:
-    pool = Pool(postgres_dsn, size=2)
-    api.app.dependency_overrides = {
-        api.redis_store: lambda: RedisStore(redis_url, made_up.PREFIX, timeout_s=0.5),
-        api.postgres_store: lambda: PostgresStore(pool.session, made_up.SCHEMA),
-    }
-    return TestClient(api.app)
+def use(
+    redis_url: str, postgres_dsn: str, prefix: str = made_up.PREFIX, store: type[PostgresStore] = PostgresStore
+) -> TestClient:
+    stores = Stores(OnlineReader(redis_url, prefix), store(Pool(postgres_dsn, size=2).session, made_up.SCHEMA))
+    return TestClient(create_app(stores))
 
 
 @pytest.fixture
@@ -41,8 +40,8 @@ def nowhere() -> str:
 
 @pytest.fixture
 def client(published: None) -> Iterator[TestClient]:
-    yield use(get_settings().redis_url, get_settings().api_postgres_dsn)
-    api.app.dependency_overrides = {}
+    with use(get_settings().redis_url, get_settings().api_postgres_dsn) as client:
+        yield client
 
 
 def test_a_known_user_is_answered_from_redis(client: TestClient) -> None:
@@ -105,10 +104,7 @@ def test_no_store_at_all(stores: LocalConfig, nowhere: str) -> None:
 
 
 def test_before_the_first_release(published: None) -> None:
-    pool = Pool(get_settings().api_postgres_dsn, size=1)
-    client = use(get_settings().redis_url, get_settings().api_postgres_dsn)
-    api.app.dependency_overrides[api.redis_store] = lambda: RedisStore(get_settings().redis_url, "cwtest-empty")
-    api.app.dependency_overrides[api.postgres_store] = lambda: EmptyStore(pool.session, made_up.SCHEMA)
+    client = use(get_settings().redis_url, get_settings().api_postgres_dsn, "cwtest-empty", EmptyStore)
     answer = client.get("/v1/users/1/recommendations")
     assert (answer.status_code, answer.json()["detail"]) == (503, "no release has been published yet")
 

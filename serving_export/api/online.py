@@ -1,0 +1,104 @@
+"""Reading Redis for many requests at once.
+
+While one MGET is on its way, the requests that come in gather; the next MGET asks for all of them. Each carries the
+pointer beside the entries of the build that was served last: when the pointer still names it, as it nearly always does,
+one round trip has answered, and as MGET is atomic, the entries and the pointer are of one moment.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from cartwheel.contracts import LISTS
+from serving_export.lookup import Entry
+from serving_export.packing import unpack
+from serving_export.redis_store import PREFIX
+
+TIMEOUT_S = 0.5
+LISTED = {*LISTS, "segment"}
+KEYS_PER_MGET = 2000
+
+
+class OnlineReader:
+    """See `lookup.Reader`."""
+
+    name = "redis"
+
+    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+        self.prefix, self.build = prefix, ""
+        self.client = redis.asyncio.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
+        self.waiting: list[tuple[list[str], asyncio.Future[list[bytes | None]]]] = []
+        self.sender: asyncio.Task | None = None
+        self.remembered: tuple[str, dict[tuple[str, str], Any]] = ("", {})  # facts of a build never change
+
+    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+        while True:
+            build = self.build
+            keys = [f"{self.prefix}:{build}:{kind}:{name}" for kind, name in entries]
+            current, *values = await self._get([f"{self.prefix}:current", *keys])
+            if current is None:
+                return None
+            if current.decode() == build:
+                return build, [_decoded(entry.kind, value) for entry, value in zip(entries, values, strict=True)]
+            self.build = current.decode()
+
+    async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        if self.remembered[0] != build:
+            self.remembered = (build, {})
+        known = self.remembered[1]
+        unknown = [name for name in names if (kind, name) not in known]
+        if unknown:
+            values = await self._get([f"{self.prefix}:{build}:{kind}:{name}" for name in unknown])
+            known.update({(kind, name): _decoded(kind, value) for name, value in zip(unknown, values, strict=True)})
+        return {name: value for name in names if (value := known[kind, name]) is not None}
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+    async def _get(self, keys: list[str]) -> list[bytes | None]:
+        future = asyncio.get_running_loop().create_future()
+        self.waiting.append((keys, future))
+        if self.sender is None:
+            self.sender = asyncio.create_task(self._send())
+        return await future
+
+    async def _send(self) -> None:
+        try:
+            while self.waiting:
+                await self._send_batch(self._next_batch())
+        finally:
+            self.sender = None
+
+    def _next_batch(self) -> list[tuple[list[str], asyncio.Future]]:
+        count = keys = 0
+        while (count < len(self.waiting) and (keys := keys + len(self.waiting[count][0])) <= KEYS_PER_MGET) or not count:
+            count += 1
+        batch, self.waiting = self.waiting[:count], self.waiting[count:]
+        return batch
+
+    async def _send_batch(self, batch: list[tuple[list[str], asyncio.Future]]) -> None:
+        wanted = dict.fromkeys(key for keys, _ in batch for key in keys)
+        try:
+            values = await self.client.mget(list(wanted))
+        except (redis.RedisError, OSError, asyncio.CancelledError) as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(redis.ConnectionError(f"{type(error).__name__}: {error}"))
+            return
+        wanted.update(zip(wanted, values, strict=True))
+        for keys, future in batch:
+            if not future.done():  # its request may have been given up
+                future.set_result([wanted[key] for key in keys])
+
+
+def _decoded(kind: str, value: bytes | None) -> Any:
+    if value is None:
+        return None
+    return unpack(value) if kind in LISTED else value.decode()
