@@ -95,6 +95,7 @@ def env() -> None:
         "AIRFLOW_PASSWORD": settings.airflow_password,
         "MLFLOW_URL": settings.mlflow_url,
         "API_URL": settings.api_url,
+        "API_KEY": settings.api_key,
     }
     for key, value in values.items():
         print(f"{key}={value}")

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     airflow_password: str
     mlflow_url: str
     api_url: str
+    api_key: str = Field("", description="A key of the API for programs and people here; `cartwheel make-api-key` makes more.")
+    api_open_recommendations: bool = Field(False, description="Recommendations without a key, for callers on the API's machine.")
+    api_requests_per_s: float = Field(1000, gt=0, description="Of a caller whose key says nothing else; twice as many at once.")
+    api_journal_dir: Path = Field(LOCAL_DIR / "api-journal", description="Events and impressions until they are uploaded.")
+    api_upload_every_s: float = Field(60, gt=0, description="How often the journal goes to the landing bucket.")
 
     # What the pipeline does
     shop_file: str = Field("", description="YAML that says how the shop's files are read; empty: they are in contract form.")

@@ -18,7 +18,7 @@ from serving_export.store import Store, release_of
 
 
 class Entry(NamedTuple):
-    """One entry of a build, as in `content`: a list, `member`, `segment` or `title`, and whose."""
+    """One entry of a build, as in `content`: a list, `member`, `segment`, `title` …, and whose."""
 
     kind: str
     name: str

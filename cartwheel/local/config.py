@@ -17,7 +17,7 @@ from cartwheel.settings import LOCAL_DIR, LOCAL_ENV_FILE
 SERVICES_FILE = LOCAL_DIR / "services.json"
 PORTS = ("postgres", "valkey", "s3", "mlflow", "airflow", "api", "supervisor")
 SECRETS = ("postgres", "cartwheel", "airflow_db", "mlflow_db", "cartwheel_api", "analyst", "valkey", "s3",
-           "airflow_admin", "airflow_jwt", "airflow_session", "supervisor", "user_key")  # fmt: skip
+           "airflow_admin", "airflow_jwt", "airflow_session", "supervisor", "user_key", "api_key")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class LocalConfig:
 
     def postgres_dsn(self, role: str, database: str, secret: str | None = None) -> str:
         return f"postgresql://{role}:{self.secrets[secret or role]}@127.0.0.1:{self.ports['postgres']}/{database}"
+
+    @property
+    def api_key(self) -> str:
+        """A key of the API with all scopes: see `cartwheel/api_keys.py`."""
+        return f"cw_embedded_{self.secrets['api_key']}"
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
@@ -89,4 +94,6 @@ def _settings_of(config: LocalConfig) -> dict[str, str]:
         "airflow_password": config.secrets["airflow_admin"],
         "mlflow_url": config.url("mlflow"),
         "api_url": config.url("api"),
+        "api_key": config.api_key,
+        "api_open_recommendations": "true",  # it listens on 127.0.0.1 only
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cartwheel import warehouse
+from cartwheel import api_keys, warehouse
 from cartwheel.local.config import LocalConfig, write_private
 from cartwheel.local.services import (
     POSTGRES_DATA,
@@ -98,6 +98,8 @@ def prepare_databases(config: LocalConfig) -> None:
         for role in ("analyst", "cartwheel_api"):
             connection.execute(sql.SQL("grant connect on database cartwheel to {}").format(sql.Identifier(role)))
     warehouse.migrate()
+    with warehouse.connect() as connection:
+        api_keys.add(connection, config.api_key, "embedded", api_keys.SCOPES)
 
 
 def prepare_valkey(config: LocalConfig) -> None:

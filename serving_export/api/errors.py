@@ -13,9 +13,6 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, as one sentence.")
 
 
-UNAVAILABLE: dict = {503: {"model": Problem, "description": "No release has been published, or no store can be reached."}}
-
-
 def explain(app: FastAPI) -> None:
     """Give an application these error pages."""
     app.add_exception_handler(RequestValidationError, explain_validation_error)

@@ -1,9 +1,10 @@
 """Which store answers: Redis, else PostgreSQL, else the popular list that this process remembers."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import psycopg
 import redis
@@ -11,17 +12,45 @@ import structlog
 from fastapi import Depends, HTTPException, Request
 
 from cartwheel.settings import get_settings
+from serving_export.api.metrics import STORE_FAILURES
 from serving_export.api.online import OnlineReader
-from serving_export.lookup import IncompleteBuildError, Reader, StoreReader
+from serving_export.lookup import Entry, IncompleteBuildError, Reader, StoreReader
+from serving_export.packing import Item
 from serving_export.pool import Pool
 from serving_export.postgres_store import PostgresStore
+from serving_export.segments import ALL
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 STORE_ERRORS = (redis.RedisError, psycopg.Error, IncompleteBuildError, OSError)
+REMEMBER_EVERY_S = 30.0
 REST_S = 1.0  # so long a store that failed is not asked again, while another can be
+EVERYONE = Entry("segment", ALL)
 NO_STORE = "neither Redis nor PostgreSQL can be reached"
+
+
+class NoStoreError(HTTPException):
+    """Neither store could be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(503, NO_STORE)
+
+
+@dataclass
+class Remembered:
+    """Everyone's popular list with its titles, for when neither store can be asked: see `lookup.Reader`."""
+
+    build: str
+    items: list[Item]
+    titles: dict[str, str]
+    name: str = "popular"
+
+    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+        return self.build, [self.items if entry == EVERYONE else None for entry in entries]
+
+    async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        return {name: self.titles[name] for name in names if kind == "title" and name in self.titles}
 
 
 @dataclass
@@ -34,12 +63,13 @@ class Stores:
     def __post_init__(self) -> None:
         self.readers: tuple[Reader, ...] = (self.online, StoreReader(self.warehouse))
         self.failed_at: dict[str, float] = {}
+        self.popular: Remembered | None = None
 
-    async def ask(self, question: Callable[[Reader], Awaitable[T | None]]) -> tuple[Reader, T] | None:
-        """The first store that has an answer; None when those that could be asked have none.
+    async def ask(self, question: Callable[[Reader], Awaitable[T | None]]) -> T | None:
+        """The answer of the first store that has one; None when those that could be asked have none.
 
         Raises:
-            HTTPException: no store could be asked.
+            NoStoreError: no store could be asked.
         """
         reached = False
         for reader in self._in_turn():
@@ -47,20 +77,45 @@ class Stores:
                 answer = await question(reader)
             except STORE_ERRORS as error:
                 self.failed_at[reader.name] = time.monotonic()
+                STORE_FAILURES.labels(reader.name).inc()
                 log.warning("store failed", store=reader.name, error=type(error).__name__)
                 continue
             reached = True
             if answer is not None:
-                return reader, answer
+                return answer
         if not reached:
-            raise HTTPException(503, NO_STORE)
+            raise NoStoreError
         return None
 
-    def _in_turn(self) -> Iterator[Reader]:
+    def _in_turn(self) -> Iterable[Reader]:
         """Those that failed just now come last."""
+        if not self.failed_at:
+            return self.readers
         now = time.monotonic()
-        tired = {name for name, failed in self.failed_at.items() if now - failed < REST_S}
-        yield from sorted(self.readers, key=lambda reader: reader.name in tired)
+        self.failed_at = {name: failed for name, failed in self.failed_at.items() if now - failed < REST_S}
+        return sorted(self.readers, key=lambda reader: reader.name in self.failed_at)
+
+    async def remember_popular(self) -> None:
+        """Keep everyone's popular list at hand; what was remembered stays while no store can be asked."""
+
+        async def popular(reader: Reader) -> Remembered | None:
+            read = await reader.read([EVERYONE])
+            if read is None or read[1][0] is None:
+                return None
+            build, (items,) = read
+            return Remembered(build, items, await reader.facts(build, "title", [item.item_id for item in items]))
+
+        try:
+            self.popular = await self.ask(popular) or self.popular
+        except NoStoreError:
+            log.warning("no store can be asked for the popular list")
+
+
+async def remember_now_and_then(stores: Stores) -> None:
+    """Until cancelled."""
+    while True:
+        await stores.remember_popular()
+        await asyncio.sleep(REMEMBER_EVERY_S)
 
 
 def settings_stores() -> Stores:

@@ -1,40 +1,99 @@
-"""The lists of users."""
+"""The lists of users, of one and of many; why an item is in a list; what is popular."""
 
-from typing import Annotated, Any, Literal
+import asyncio
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+import msgspec
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 
-from serving_export.api.errors import NO_RELEASE, UNAVAILABLE
-from serving_export.api.models import Recommendation, Recommendations
+from serving_export.api.access import REFUSED, Allow, charge
+from serving_export.api.errors import NO_RELEASE, Problem
+from serving_export.api.impressions import note_shown
+from serving_export.api.models import (
+    ItemList,
+    ListName,
+    ListRequest,
+    ManyRecommendations,
+    Reason,
+    Recommendations,
+    Text,
+    UsersRequest,
+)
+from serving_export.api.recommend import body, ranked, recommend
 from serving_export.api.stores import TheStores
-from serving_export.lookup import Found, Reader, find
+from serving_export.lookup import Entry, Reader
+from serving_export.segments import segment_chain
+from serving_export.store import release_of
 
-router = APIRouter(prefix="/v1", tags=["recommendations"], responses=UNAVAILABLE)
+router = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED, dependencies=[Depends(Allow("recommend"))])
+UserId = Annotated[Text, Path(description="The shop's id of the user.")]
+_encode = msgspec.json.Encoder().encode  # of dictionaries in the form of the models: twenty times faster than these
 
 
-@router.get("/users/{user_id}/recommendations")
+def answer(content: Any) -> Response:
+    return Response(_encode(content), media_type="application/json")
+
+
+@router.get("/users/{user_id}/recommendations", response_model=Recommendations)
 async def get_recommendations(
-    user_id: str,
+    request: Request, user_id: UserId, wanted: Annotated[ListRequest, Query()], stores: TheStores
+) -> Response:
+    """One list of a user. An unknown user gets the popular list of the closest known segment.
+
+    What the request says of its context moves items within the list; `context_used` names what had an effect.
+    """
+    shown = await recommend(stores, user_id, wanted)
+    note_shown(request, user_id, wanted, shown)
+    return answer(body(user_id, wanted, shown))
+
+
+@router.post("/recommendations", response_model=ManyRecommendations)
+async def post_recommendations(request: Request, wanted: UsersRequest, stores: TheStores) -> Response:
+    """One list for each of up to 200 users. It counts as so many requests."""
+    charge(request, len(wanted.user_ids) - 1)
+    found = await asyncio.gather(*(recommend(stores, user_id, wanted) for user_id in wanted.user_ids))
+    for user_id, shown in zip(wanted.user_ids, found, strict=True):
+        note_shown(request, user_id, wanted, shown)
+    results = [body(user_id, wanted, shown) for user_id, shown in zip(wanted.user_ids, found, strict=True)]
+    return answer({"results": results})
+
+
+@router.get(
+    "/users/{user_id}/recommendations/{item_id:path}/reason",
+    response_model=Reason,
+    responses={404: {"model": Problem, "description": "The item is not in this list of the user."}},
+)
+async def get_reason(
+    user_id: UserId, item_id: Annotated[Text, Path(description="The item.")], stores: TheStores, list: ListName = "for_you"
+) -> Response:
+    """Why an item is recommended to a user, and at which rank of the list."""
+    shown = await recommend(stores, user_id, ListRequest(list=list, limit=200, shown=False))
+    items = [] if shown.segment else [item for item in ranked(shown.items, shown.titles) if item["item_id"] == item_id]
+    if not items:
+        raise HTTPException(404, "this item is not in this list of this user")
+    return answer({"release": shown.release, "user_id": user_id, "list": list, "item": items[0]})
+
+
+@router.get("/popular", response_model=ItemList)
+async def get_popular(
     stores: TheStores,
-    list: Literal["for_you", "buy_again", "discover"] = "for_you",
-    limit: Annotated[int, Query(ge=1, le=200)] = 10,
-    age_band: Annotated[str | None, Query(description="Of a user the release does not know.")] = None,
-    income_band: Annotated[str | None, Query(description="Of a user the release does not know.")] = None,
-) -> Recommendations:
-    """One list of a user. An unknown user gets the popular list of the closest known segment."""
+    age_band: Annotated[Text | None, Query(description="Of the segment.")] = None,
+    income_band: Annotated[Text | None, Query(description="Of the segment.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Items at most.")] = 10,
+) -> Response:
+    """What most users of a segment bought lately; of the closest segment that has a list."""
+    chain = segment_chain(age_band, income_band)
 
-    async def answer(reader: Reader) -> tuple[Found, dict[str, str]] | None:
-        found = await find(reader, user_id, list, age_band, income_band)
-        shown = found and [item.item_id for item in found.items[:limit]]
-        return found and (found, await reader.facts(found.build, "title", shown or []))
+    async def popular(reader: Reader) -> dict[str, Any] | None:
+        read = await reader.read([Entry("segment", segment) for segment in chain])
+        if read is None:
+            return None
+        build, lists = read
+        segment, items = next(((name, found) for name, found in zip(chain, lists, strict=True) if found), (None, []))
+        titles = await reader.facts(build, "title", [item.item_id for item in items[:limit]])
+        return {"release": release_of(build), "source": reader.name, "segment": segment, "items": ranked(items[:limit], titles)}
 
-    answered = await stores.ask(answer)
-    if answered is None:
+    found = await stores.ask(popular)
+    if found is None:
         raise HTTPException(503, NO_RELEASE)
-    reader, (found, titles) = answered
-    items = [
-        Recommendation(**item._asdict(), rank=rank, title=titles.get(item.item_id))
-        for rank, item in enumerate(found.items[:limit], start=1)
-    ]
-    source: Any = "popular" if found.segment else reader.name
-    return Recommendations(release=found.release, user_id=user_id, list=list, source=source, segment=found.segment, items=items)
+    return answer(found)

@@ -4,14 +4,15 @@ import asyncio
 
 import psycopg
 import structlog
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 
-from serving_export.api.errors import NO_RELEASE, UNAVAILABLE
+from serving_export.api.access import REFUSED, Allow
+from serving_export.api.errors import NO_RELEASE
 from serving_export.api.models import Release
 from serving_export.api.stores import Stores, TheStores
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1/releases", tags=["releases"], responses=UNAVAILABLE)
+router = APIRouter(prefix="/v1/releases", tags=["releases"], responses=REFUSED, dependencies=[Depends(Allow("recommend"))])
 
 
 @router.get("")

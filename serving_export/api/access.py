@@ -1,0 +1,99 @@
+"""Who may ask for what: a key with the scope, and not too often.
+
+`Authorization: Bearer cw_…`. Without a key, recommendations can be read if the setting `api_open_recommendations` says so
+and the caller is on this machine; events and metrics never.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import psycopg
+from fastapi import HTTPException, Request
+from fastapi.security import HTTPBearer
+
+from serving_export.api.errors import Problem
+from serving_export.api.keys import Keys
+from serving_export.api.limits import Limiter
+
+REFUSED: dict = {
+    401: {"model": Problem, "description": "The key is missing or not in force."},
+    403: {"model": Problem, "description": "The key lacks the scope."},
+    429: {"model": Problem, "description": "Too many requests; `Retry-After` says when to ask again, in seconds."},
+    503: {"model": Problem, "description": "No release has been published, or no store can be reached."},
+}
+
+
+@dataclass
+class Access:
+    """The rules of one application."""
+
+    keys: Keys
+    requests_per_s: float
+    open_recommendations: bool
+
+    def __post_init__(self) -> None:
+        self.limiter = Limiter()
+
+
+class Allow(HTTPBearer):
+    """Let a request pass that has the scope and a token left; a dependency of routes."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scheme_name="API key", description="A key with the scope that the route asks for.", auto_error=False)
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        access: Access = request.app.state.access
+        header = request.headers.get("authorization")
+        if header is None and self.scope == "recommend" and access.open_recommendations and _is_local(request):
+            caller = "open"
+            rate = access.requests_per_s
+        else:
+            key = await self._key(access, header)
+            caller, rate = key.key_id, key.requests_per_s or access.requests_per_s
+        request.state.caller, request.state.rate = caller, rate
+        charge(request, 1)
+
+    async def _key(self, access: Access, header: str | None):
+        scheme, _, token = (header or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorized(f"this needs a key with the scope {self.scope!r}: Authorization: Bearer cw_…")
+        if access.keys.is_stale():
+            try:
+                await asyncio.to_thread(access.keys.read)
+            except psycopg.Error:
+                raise HTTPException(503, "keys cannot be checked: PostgreSQL cannot be reached") from None
+        key = access.keys.of(token.strip())
+        if key is None:
+            raise _unauthorized("this key is not in force: `cartwheel api-keys` shows those that are")
+        if self.scope not in key.scopes:
+            raise HTTPException(403, f"key {key.key_id} lacks the scope {self.scope!r}")
+        return key
+
+
+def charge(request: Request, cost: float) -> None:
+    """Count `cost` more requests of the caller that `Allow` has let pass.
+
+    Raises:
+        HTTPException: 429, the caller has asked too often.
+    """
+    access: Access = request.app.state.access
+    wait = access.limiter.wait_s(request.state.caller, request.state.rate, cost)
+    if wait:
+        raise HTTPException(429, f"more than {request.state.rate:g} requests a second", {"Retry-After": str(math.ceil(wait))})
+
+
+def _unauthorized(detail: str) -> HTTPException:
+    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine, and not through a proxy on it."""
+    if request.client is None or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,75 @@
+"""What every request gets: an id, a line in the log, and its place in the metrics.
+
+The id is the caller's `X-Request-ID`, if it is a plain one, else a new one. Lines are JSON and hold the route's pattern
+rather than its address, as that would hold a user's id.
+"""
+
+import logging
+import re
+import time
+import uuid
+from functools import lru_cache
+
+import msgspec
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving_export.api.metrics import REQUESTS, SECONDS
+
+log = structlog.get_logger()
+
+PLAIN = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+
+def log_as_json() -> None:
+    """One JSON object a line, on standard output."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=lambda event, **_: msgspec.json.encode(event, enc_hook=str)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.BytesLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Observe:
+    """The outermost layer of the application (ASGI)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        request_id = given if PLAIN.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unknown")
+            requests, histogram = _measures(route, status)
+            requests.inc()
+            histogram.observe(seconds)
+            log.info(
+                "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2), request_id=request_id
+            )
+
+
+@lru_cache(maxsize=512)
+def _measures(route: str, status: int):
+    return REQUESTS.labels(route, str(status)), SECONDS.labels(route)
