@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     lake_retention_days: int | None = Field(
         None, ge=1, description="Age at which features, candidates and scores are dropped; empty: never."
     )
+    experiments_file: str = Field("", description="YAML that defines the experiments (docs/experiments.md); empty: none.")
     diversity_weight: float = Field(0.0, ge=0, le=1, description="Share of a score given up for category diversity.")
 
     @field_validator("raw_retention_days", "lake_retention_days", mode="before")

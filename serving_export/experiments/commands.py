@@ -1,0 +1,78 @@
+"""The commands `experiments` and `experiment` of the command line `cartwheel`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serving_export.experiments.analysis import Analysis
+
+
+def experiments(apply: Annotated[bool, typer.Option("--apply", help="Write the definitions to the warehouse.")] = False) -> None:
+    """List the experiments that are defined, and whether the warehouse knows them."""
+    import psycopg
+    from rich.console import Console
+    from rich.table import Table
+
+    from cartwheel import warehouse
+    from cartwheel.cli import fail
+    from serving_export.experiments import registry
+    from serving_export.experiments.definitions import DefinitionError, load_experiments
+
+    try:
+        defined = load_experiments()
+        if apply:
+            registry.apply(defined)
+        with warehouse.connect() as connection:
+            applied = {name: registry.is_applied(connection, each) for name, each in defined.items()}
+    except (DefinitionError, registry.AlteredExperimentError, psycopg.Error) as error:
+        raise fail(str(error)) from None
+    table = Table("Experiment", "First day", "Last day", "Variants", "Traffic", "Decides", "Applied")
+    for name, each in defined.items():
+        variants = ", ".join(f"{variant} {own.share:.0%}" for variant, own in each.variants.items())
+        state = "yes" if applied[name] else "no"
+        table.add_row(name, str(each.starts_on), str(each.ends_on), variants, f"{each.traffic:.0%}", each.primary_metric, state)
+    Console().print(table)
+
+
+def experiment(
+    name: Annotated[str, typer.Argument(help="A name of the experiments file.")],
+    page: Annotated[Path | None, typer.Option(help="Also write an HTML page with the plots here.")] = None,
+    cuped: Annotated[bool, typer.Option("--cuped", help="Take out what users bought in the four weeks before.")] = False,
+) -> None:
+    """Show what an experiment has proven so far; look as often as you like."""
+    import psycopg
+
+    from cartwheel.cli import fail
+    from serving_export.experiments import analysis, report
+    from serving_export.experiments.definitions import DefinitionError, load_experiments
+
+    try:
+        defined = load_experiments()
+        if name not in defined:
+            raise fail(f"there is no experiment {name!r}; there are: {', '.join(defined) or 'none'}", code=2)
+        user_days, mislabelled, covariates = analysis.read(defined[name])
+        found = analysis.analyse(defined[name], user_days, mislabelled, covariates if cuped else None)
+    except (DefinitionError, analysis.NoDataError, psycopg.Error) as error:
+        raise fail(str(error)) from None
+    show(found)
+    if page is not None:
+        page.write_text(report.page(found), "utf-8")
+        typer.echo(f"Written: {page}")
+
+
+def show(found: "Analysis") -> None:
+    """The analysis on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from serving_export.experiments import report
+
+    console = Console()
+    for line in report.summary(found):
+        console.print(line, soft_wrap=True, highlight=False)
+    table = Table(*report.COLUMNS)
+    for row in report.table(found):
+        table.add_row(*row)
+    console.print(table)
