@@ -132,6 +132,11 @@ bench-features: env ## A day's features against the history behind it, and again
 bench-objectives: env ## Clicks and purchases trained together or apart, on a replayed shopfront (after `make demo`)
 	$(BIN)/python -m benchmarks.objectives --date 2017-11-30
 
+.PHONY: bench-experiments
+bench-experiments: env ## Whether the analysis of experiments finds a planted uplift, and nothing in A/A tests (after `make demo`)
+	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
+	$(BIN)/python -m benchmarks.experiments --purchases "$$purchases"
+
 .PHONY: bench-smaller
 bench-smaller: env ## Size, speed and quality of the ranker in int8, pruned, and as a distilled student (after `make demo`)
 	$(BIN)/python -m benchmarks.smaller --date 2017-11-30

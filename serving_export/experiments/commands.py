@@ -72,7 +72,8 @@ def show(found: "Analysis") -> None:
     console = Console()
     for line in report.summary(found):
         console.print(line, soft_wrap=True, highlight=False)
-    table = Table(*report.COLUMNS)
     for row in report.table(found):
-        table.add_row(*row)
-    console.print(table)
+        table = Table(show_header=False)
+        for column, cell in zip(report.COLUMNS, row, strict=True):
+            table.add_row(column, cell)
+        console.print(table)

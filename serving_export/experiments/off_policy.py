@@ -10,9 +10,8 @@ Click Models", KDD 2018). Values are rewards per list; requests of one user are 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
-from serving_export.experiments.ratio import Interval, ratio
+from serving_export.experiments.ratio import Interval, margin, ratio
 
 MINIMUM_EFFECTIVE_ROWS = 100
 
@@ -83,24 +82,24 @@ def check_support(log: Log) -> None:
     rows = effective_rows(log)
     if rows < MINIMUM_EFFECTIVE_ROWS:
         raise NoSupportError(
-            f"the log counts as {rows:.0f} rows for the new ranking and needs {MINIMUM_EFFECTIVE_ROWS}: the rankings hardly overlap"
+            f"the log counts as {rows:.0f} rows for the new ranking and needs {MINIMUM_EFFECTIVE_ROWS}: they hardly overlap"
         )
     overlap = _mean(log.per_user(log.weights), log.requests_per_user() * log.list_size, level=0.999)
     if not overlap.covers(1.0):
         raise NoSupportError(
-            f"the weights make {overlap.value:.2f} of what they should ({overlap.low:.2f} to {overlap.high:.2f}): the new ranking "
-            "shows items at ranks where the shop never did, or propensities are wrong"
+            f"the weights make {overlap.value:.2f} of what they should ({overlap.low:.2f} to {overlap.high:.2f}): the new "
+            "ranking shows items at ranks where the shop never did, or propensities are wrong"
         )
 
 
 def ips(log: Log) -> Interval:
-    """Inverse propensity scoring: mean over requests of Σ w · reward. Unbiased; raises as `check_support` does."""
+    """Inverse propensity scoring: mean over requests of Σ w · reward. Unbiased; raises as `check_support`."""
     check_support(log)
     return _mean(log.per_user(log.weights * log.reward), log.requests_per_user())
 
 
 def snips(log: Log) -> Interval:
-    """Self-normalized (Swaminathan and Joachims, NeurIPS 2015): list_size · Σ w · reward / Σ w. Raises as `check_support` does."""
+    """Self-normalized (Swaminathan and Joachims, NeurIPS 2015): list_size · Σ w · reward / Σ w. Raises as `check_support`."""
     check_support(log)
     each = _mean(log.per_user(log.weights * log.reward), log.per_user(log.weights))
     return Interval(*(log.list_size * side for side in (each.value, each.low, each.high)))
@@ -127,5 +126,5 @@ def doubly_robust(log: Log) -> Interval:
 def _mean(sums: np.ndarray, counts: np.ndarray, level: float = 0.95) -> Interval:
     """A ratio of sums per user [users], with its interval."""
     own = ratio(sums, counts)
-    margin = float(norm.isf((1 - level) / 2) * np.sqrt(own.variance))
-    return Interval(own.value, own.value - margin, own.value + margin)
+    half = margin(own.variance, level)
+    return Interval(own.value, own.value - half, own.value + half)

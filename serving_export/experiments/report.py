@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from serving_export.experiments.analysis import Analysis, Comparison
+from serving_export.experiments.planning import MISMATCH
 from serving_export.experiments.ratio import Interval
 
 COLUMNS = (
@@ -27,11 +28,12 @@ def summary(found: Analysis) -> list[str]:
     experiment, total = found.experiment, sum(found.users.values())
     last = found.comparisons[0].days[-1]
     lines = [
-        f"{experiment.name}, {experiment.starts_on} to {experiment.ends_on}, data until {last}; {experiment.primary_metric} decides.",
+        f"{experiment.name}, {experiment.starts_on} to {experiment.ends_on}, data until {last}. "
+        f"{experiment.primary_metric} decides.",
         f"{total:,} users: {', '.join(f'{name} {users:,}' for name, users in found.users.items())}. "
         f"Sample ratio: p = {found.sample_ratio_p:.3g}.",
     ]
-    if found.sample_ratio_p < 0.001:
+    if found.sample_ratio_p < MISMATCH:
         lines.append("The users are not split as defined: find out why before you read on. The figures are not to be trusted.")
     if found.mislabelled:
         lines.append(f"{found.mislabelled:,} users were shown another variant than theirs, says the shop: mend that first.")

@@ -1,0 +1,56 @@
+"""What experiments.yaml may say, and what each mistake is called."""
+
+import pytest
+
+from serving_export.experiments.definitions import DefinitionError, read_experiments
+
+GOOD = """
+experiments:
+  new_ranker:
+    starts_on: 2017-12-01
+    ends_on: 2017-12-28
+    surface: home
+    traffic: 0.5
+    primary_metric: click_rate
+    variants:
+      control: {share: 0.6}
+      treatment: {share: 0.4, uses: {model_version: "7"}}
+"""
+
+
+def read(tmp_path, text: str):
+    path = tmp_path / "experiments.yaml"
+    path.write_text(text)
+    return read_experiments(path)
+
+
+def test_an_experiment_as_it_is_defined(tmp_path):
+    (experiment,) = read(tmp_path, GOOD).values()
+    assert (experiment.name, experiment.control, experiment.unit) == ("new_ranker", "control", "user")
+    assert experiment.variants["treatment"].uses.model_version == "7"
+    assert experiment.ranges() == {"control": (0, 3000), "treatment": (6000, 8000)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.6", "0.7", "new_ranker: Value error, the shares of the variants make 1.1, not 1"),
+        ("2017-12-28", "2017-11-28", "ends_on lies before starts_on"),
+        ("traffic", "trafic", "new_ranker.trafic: Extra inputs are not permitted"),
+        ("click_rate", "clicks", "new_ranker.primary_metric: Input should be 'click_rate' or 'conversion_rate'"),
+        ('model_version: "7"', "list: for_all", "there is no list 'for_all'; the lists are for_you, buy_again, discover"),
+        ('model_version: "7"', "list: discover, model_version: '7'", "more than one of model_version, rerank and list"),
+        ("traffic: 0.5", "traffic: 0.0001", "control, treatment: share × traffic is less than 1 in 10,000"),
+        ("new_ranker", "New ranker", r"New ranker.name: String should match pattern"),
+        ("  new_ranker:", "  - new_ranker:", "needs one key, `experiments`, with the experiments by name"),
+        ("experiments:", "experiments: [", r"cannot be read \(setting CARTWHEEL_EXPERIMENTS_FILE\)"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path, old, new, message):
+    with pytest.raises(DefinitionError, match=message):
+        read(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DefinitionError, match=r"none\.yaml: cannot be read"):
+        read_experiments(tmp_path / "none.yaml")
