@@ -140,8 +140,8 @@ def analyse(
         ],
         {
             metric: planning.required_users(looks[-1][metric][experiment.control], experiment.minimum_effect)
-            for metric, events in METRICS.items()
-            if looks[-1][metric][experiment.control].value > 0
+            for metric in METRICS
+            if looks[-1][metric][experiment.control].variance > 0  # else too little has been seen
         },
     )
 

@@ -20,7 +20,7 @@ def bucket(experiment: str, user_key: str) -> int:
 def variant_of(experiment: Experiment, user_key: str) -> str | None:
     """The user's variant; None for users who take no part."""
     own = bucket(experiment.name, user_key)
-    return next((name for name, (first, until) in experiment.ranges().items() if first <= own < until), None)
+    return next((name for name, (first, until) in experiment.ranges.items() if first <= own < until), None)
 
 
 def running(experiments: dict[str, Experiment], day: date) -> list[Experiment]:

@@ -5,6 +5,7 @@ variant's users are a range of the buckets that `assignment.bucket` puts users i
 """
 
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,7 +69,7 @@ class Experiment(_Strict):
         total = sum(variant.share for variant in self.variants.values())
         if abs(total - 1) > 1e-9:
             raise ValueError(f"the shares of the variants make {total:g}, not 1")
-        if empty := [name for name, (first, until) in self.ranges().items() if first == until]:
+        if empty := [name for name, (first, until) in self.ranges.items() if first == until]:
             raise ValueError(f"{', '.join(empty)}: share × traffic is less than 1 in {BUCKETS:,}")
         return self
 
@@ -76,6 +77,7 @@ class Experiment(_Strict):
     def control(self) -> str:
         return next(iter(self.variants))
 
+    @cached_property
     def ranges(self) -> dict[str, tuple[int, int]]:
         """The buckets of each variant, first and one past the last.
 

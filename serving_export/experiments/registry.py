@@ -23,7 +23,7 @@ class AlteredExperimentError(ValueError):
 
 def rows(experiment: Experiment) -> list[dict[str, Any]]:
     """The table's rows of an experiment, in the order of its variants."""
-    ranges = experiment.ranges()
+    ranges = experiment.ranges
     return [
         {
             "experiment": experiment.name,

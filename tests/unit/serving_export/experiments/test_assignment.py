@@ -32,9 +32,9 @@ def test_buckets_stay_what_they_are():
 @given(shares, st.floats(0.05, 1), st.text())
 def test_ranges_do_not_overlap_and_with_all_traffic_leave_nobody_out(shares, traffic, user):
     part, whole = experiment(shares, traffic), experiment(shares)
-    ends = [end for each in part.ranges().values() for end in each]
+    ends = [end for each in part.ranges.values() for end in each]
     assert ends == sorted(ends) and ends[0] == 0 and ends[-1] <= BUCKETS
-    whole_ends = [end for each in whole.ranges().values() for end in each]
+    whole_ends = [end for each in whole.ranges.values() for end in each]
     assert whole_ends[1:-1:2] == whole_ends[2::2] and (whole_ends[0], whole_ends[-1]) == (0, BUCKETS)
     assert variant_of(whole, user) == variant_of(whole, user) in whole.variants
 

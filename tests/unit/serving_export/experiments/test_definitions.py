@@ -28,7 +28,7 @@ def test_an_experiment_as_it_is_defined(tmp_path):
     (experiment,) = read(tmp_path, GOOD).values()
     assert (experiment.name, experiment.control, experiment.unit) == ("new_ranker", "control", "user")
     assert experiment.variants["treatment"].uses.model_version == "7"
-    assert experiment.ranges() == {"control": (0, 3000), "treatment": (6000, 8000)}
+    assert experiment.ranges == {"control": (0, 3000), "treatment": (6000, 8000)}
 
 
 @pytest.mark.parametrize(

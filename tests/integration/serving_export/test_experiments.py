@@ -1,0 +1,147 @@
+"""An experiment from its file through dbt to the command line, on a small shop in a warehouse of its own."""
+
+from datetime import date
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from own_warehouse import SECRET, own_warehouse
+from small_warehouse import build, checksums, load, query
+from typer.testing import CliRunner
+
+from cartwheel import warehouse
+from cartwheel.cli import app
+from cartwheel.settings import get_settings
+from serving_export.experiments import analysis, registry
+from serving_export.experiments.assignment import bucket, variant_of
+from serving_export.experiments.definitions import Experiment, load_experiments
+
+FIRST, SECOND = date(1999, 1, 1), date(1999, 1, 2)
+USERS = [f"user-{number}" for number in range(60)]
+KEYS = {user: warehouse.user_key(SECRET.encode(), user) for user in USERS}
+DEFINITION = """
+experiments:
+  small:
+    starts_on: 1999-01-01
+    ends_on: 1999-01-05
+    surface: home
+    traffic: 0.8
+    primary_metric: click_rate
+    variants:
+      old: {share: 0.5}
+      new: {share: 0.5, uses: {list: discover}}
+"""
+MODELS = ("--select", "+experiment_performance")
+
+
+def load_events(day: date, users: list[str]) -> None:
+    """Three impressions a user, of which the first is clicked and bought."""
+    rows = [
+        (kind, f"{day} 10:0{minute}+00", f"{day}-{user}-{rank}-{kind}", user, f"i{rank}", rank, "home", f"{day}-{user}")
+        for user in users
+        for kind, rank, minute in [("impression", 1, 0), ("impression", 2, 0), ("impression", 3, 0), ("click", 1, 1), ("purchase", 1, 2)]
+    ]  # fmt: skip
+    load("interactions", day, "event_type, event_ts, event_id, user_id, item_id, rank, surface, request_id", rows)
+
+
+@pytest.fixture(scope="module")
+def small(stores, tmp_path_factory):
+    """The experiment is applied, and two dates are built one after the other."""
+    folder = tmp_path_factory.mktemp("experiments")
+    path = folder / "experiments.yaml"
+    path.write_text(DEFINITION)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("CARTWHEEL_EXPERIMENTS_FILE", str(path))
+    with own_warehouse(stores, "cartwheel_test_experiments", folder):
+        assert run("experiments", "--apply") == 0
+        load_events(FIRST, USERS[:40])
+        build(FIRST, *MODELS)
+        load_events(SECOND, USERS[20:])
+        build(SECOND, *MODELS)
+        yield load_experiments()["small"]
+    patch.undo()
+    get_settings.cache_clear()
+
+
+def run(*arguments: str) -> int:
+    return CliRunner().invoke(app, [*arguments]).exit_code
+
+
+def output(*arguments: str) -> str:
+    return CliRunner().invoke(app, [*arguments]).output
+
+
+def test_the_database_assigns_as_python_does(small):
+    found = dict(query("select user_key, variant from marts.fct_experiment_exposures"))
+    expected = {key: variant_of(small, key) for key in KEYS.values()}
+    assert found == {key: variant for key, variant in expected.items() if variant} and {*found.values()} == {"old", "new"}
+    assert 0 < len(found) < len(USERS)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))), st.text("0123456789abcdef", max_size=32))
+def test_the_database_hashes_as_python_does(small, name, user_key):
+    assert query("select ops.experiment_bucket(%s, %s)", name, user_key) == [(bucket(name, user_key),)]
+
+
+def test_days_are_counted_from_the_exposure_on(small):
+    taking_part = [user for user in USERS if variant_of(small, KEYS[user])]
+    days = query("select event_date, sum(users), sum(impressions), sum(clicks), sum(conversions)"
+                 " from marts.experiment_performance group by 1 order by 1")  # fmt: skip
+    counts = [len({*taking_part} & {*users}) for users in (USERS[:40], USERS[20:])]
+    assert days == [(day, n, 3 * n, n, n) for day, n in zip((FIRST, SECOND), counts, strict=True)]
+    assert query("select count(*) from marts.fct_experiment_exposures where exposed_on = %s", FIRST) == [(counts[0],)]
+
+
+def test_a_late_file_and_a_build_from_scratch_agree(small):
+    load_events(FIRST, USERS[10:40])
+    build(SECOND, *MODELS)
+    marts = ("fct_experiment_exposures", "fct_experiment_user_days", "experiment_performance")
+    late = {mart: checksums()[mart] for mart in marts}
+    assert query(
+        "select count(*) from marts.fct_experiment_user_days where user_key = any(%s)", [KEYS[u] for u in USERS[:10]]
+    ) == [(0,)]
+    build(SECOND, *MODELS, "--full-refresh")
+    assert {mart: checksums()[mart] for mart in marts} == late
+
+
+def test_analysts_read_the_marts(small, stores):
+    with psycopg.connect(stores.postgres_dsn("analyst", "cartwheel_test_experiments", "analyst")) as connection:
+        for mart in ("fct_experiment_exposures", "fct_experiment_user_days", "experiment_performance"):
+            assert connection.execute(f"select count(*) from marts.{mart}").fetchone() > (0,)
+
+
+def test_the_commands_list_and_show_it_and_write_a_page(small, tmp_path):
+    assert "small" in output("experiments")
+    text = output("experiment", "small", "--page", str(tmp_path / "small.html"))
+    assert "click_rate decides" in text and "33.333%" in text and "undecided" in text
+    assert "<svg" in (tmp_path / "small.html").read_text()
+    assert "uplift" in output("experiment", "small", "--cuped").lower()
+    assert "there are: small" in output("experiment", "smal") and run("experiment", "smal") == 2
+
+
+def test_what_has_started_keeps_its_users(small):
+    with warehouse.connect() as connection:
+        connection.execute("insert into ops.built_dates (business_date, last_file_id) values (%s, 1)", (SECOND,))
+    with pytest.raises(registry.AlteredExperimentError, match=r"small has started, and new.first_bucket, .*would change"):
+        registry.apply(
+            {"small": altered(small, variants={"old": {"share": 0.6}, "new": {"share": 0.4, "uses": {"list": "discover"}}})}
+        )
+    longer = altered(small, ends_on=date(1999, 1, 6))
+    with pytest.raises(analysis.NoDataError, match="does not know small as it is defined"):
+        analysis.read(longer)
+    registry.apply({"small": longer})
+    assert analysis.read(longer)[0].height > 0
+    registry.apply({"small": small})
+
+
+def altered(experiment: Experiment, **changes) -> Experiment:
+    return Experiment.model_validate(experiment.model_dump() | changes)
+
+
+def test_an_experiment_that_nobody_has_seen_says_so(small):
+    later = altered(small, name="later", starts_on=date(1999, 2, 1), ends_on=date(1999, 2, 2))
+    registry.apply({"later": later})
+    with pytest.raises(analysis.NoDataError, match=r"nobody has been seen in later yet \(first day: 1999-02-01\)"):
+        analysis.read(later)
