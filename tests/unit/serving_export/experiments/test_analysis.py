@@ -65,12 +65,12 @@ def test_it_finds_what_was_planted(found):
 
 
 def test_it_finds_nothing_where_nothing_is(logs):
-    """200 assignments of one log: 5 % false alarms are 10; 20 or more would come once in a thousand times."""
+    """100 assignments of one log: 5 % false alarms are 5; 13 or more would come once in a thousand times."""
     control, _ = logs
-    analyses = repeated((control, control), 200, START, DAYS, "aa")
+    analyses = repeated((control, control), 100, START, DAYS, "aa")
     alarms = rates(analyses, dict.fromkeys(METRICS, 0.0))
     for metric in METRICS:
-        assert 0 < alarms[metric]["fixed"] < 0.1 and alarms[metric]["sequential"] <= 0.05
+        assert 0 < alarms[metric]["fixed"] < 0.13 and alarms[metric]["sequential"] <= 0.05
         assert alarms[metric]["covers always"] >= 0.95
 
 
