@@ -135,7 +135,7 @@ bench-objectives: env ## Clicks and purchases trained together or apart, on a re
 .PHONY: bench-experiments
 bench-experiments: env ## Whether the analysis of experiments finds a planted uplift, and nothing in A/A tests (after `make demo`)
 	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
-	$(BIN)/python -m benchmarks.experiments --purchases "$$purchases"
+	$(BIN)/python -m benchmarks.experiments --purchases "$$purchases" --plot docs/experiments/sequence.svg
 
 .PHONY: bench-smaller
 bench-smaller: env ## Size, speed and quality of the ranker in int8, pruned, and as a distilled student (after `make demo`)

@@ -36,6 +36,7 @@ from serving_export.experiments.assignment import variant_of
 from serving_export.experiments.commands import show
 from serving_export.experiments.definitions import Experiment
 from serving_export.experiments.ratio import Interval
+from serving_export.experiments.report import plot
 
 CLICK_UPLIFT, CONVERSION_UPLIFT = 1.18, 1.12
 CONTROL = Shopfront()
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=4, help="of the shop's users")
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--plot", type=Path, help="where to draw the click rate's confidence sequence, as SVG")
     arguments = parser.parse_args()
     released = pl.DataFrame(pl.from_arrow(lake.read("release", arguments.date)))
     lists = released.filter(pl.col("list") == "for_you", pl.col("rank") <= PLACES).select("user_key", "item_id", "rank")
@@ -152,6 +154,8 @@ def main() -> None:
     own = experiment("planted_uplift", start, arguments.days)
     found = analyse(own, assigned(own, control, treatment))
     show(found)
+    if arguments.plot is not None:
+        arguments.plot.write_text(plot(found.comparisons[0]))
     again = rates(repeated((control, treatment), times, start, arguments.days, "again"), truth)
     nothing = rates(repeated((control, control), times, start, arguments.days, "nothing"), dict.fromkeys(METRICS, 0.0))
     table = Table(title=f"{times} assignments of {sum(found.users.values()):,} users over {arguments.days} days")
