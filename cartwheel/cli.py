@@ -96,6 +96,8 @@ def env() -> None:
         "MLFLOW_URL": settings.mlflow_url,
         "API_URL": settings.api_url,
         "API_KEY": settings.api_key,
+        "EXPLORER_URL": f"{settings.api_url}/explorer",
+        "EXPLORER_KEY": settings.explorer_key,
     }
     for key, value in values.items():
         print(f"{key}={value}")

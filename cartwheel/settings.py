@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     # Where the parts are
     postgres_dsn: str = Field(description="Warehouse and releases, as the owner of the schemas.")
     api_postgres_dsn: str = Field(description="The same database as the API's role: reads `serving` only.")
+    explorer_postgres_dsn: str = Field("", description="The same database as the explorer's role; empty: there is no explorer.")
+    explorer_key: str = Field("", description="What opens the explorer, 20 characters or more; empty: there is no explorer.")
     user_key_secret: str = Field(description="Key of the hash that stands for a user in marts and lake; kept for good.")
     redis_url: str = Field(description="Online store: Redis or Valkey.")
     s3_endpoint_url: str | None = Field(None, description="Empty for Amazon S3.")
@@ -73,6 +75,13 @@ class Settings(BaseSettings):
     )
     experiments_file: str = Field("", description="YAML that defines the experiments (docs/experiments.md); empty: none.")
     diversity_weight: float = Field(0.0, ge=0, le=1, description="Share of a score given up for category diversity.")
+
+    @field_validator("explorer_key")
+    @classmethod
+    def _too_long_to_guess(cls, value: str) -> str:
+        if 0 < len(value) < 20:
+            raise ValueError("must have 20 characters or more, or be empty")
+        return value
 
     @field_validator("raw_retention_days", "lake_retention_days", mode="before")
     @classmethod

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from cartwheel.settings import LOCAL_DIR, LOCAL_ENV_FILE
 
+HEADING = "# Written by `cartwheel up`; the environment overrides it.\n"
 SERVICES_FILE = LOCAL_DIR / "services.json"
 PORTS = ("postgres", "valkey", "s3", "mlflow", "airflow", "api", "supervisor")
-SECRETS = ("postgres", "cartwheel", "airflow_db", "mlflow_db", "cartwheel_api", "analyst", "valkey", "s3",
-           "airflow_admin", "airflow_jwt", "airflow_session", "supervisor", "user_key", "api_key")  # fmt: skip
+SECRETS = ("postgres", "cartwheel", "airflow_db", "mlflow_db", "cartwheel_api", "cartwheel_explorer", "analyst", "valkey", "s3",
+           "explorer", "airflow_admin", "airflow_jwt", "airflow_session", "supervisor", "user_key", "api_key")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,26 +65,37 @@ def load_config() -> LocalConfig | None:
 
 
 def ensure_config() -> LocalConfig:
-    """The configuration, made on the first call."""
+    """The configuration, made on the first call; what that of an earlier version lacks is added."""
     LOCAL_DIR.mkdir(parents=True, exist_ok=True)
     config = load_config()
     if config is None:
         config = LocalConfig(
             ports=dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
-            secrets={name: secrets.token_hex(16) for name in SECRETS},
+            secrets={},
             fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         )
+    if missing := [name for name in SECRETS if name not in config.secrets]:
+        config.secrets.update((name, secrets.token_hex(16)) for name in missing)
         write_private(SERVICES_FILE, json.dumps(asdict(config), indent=1))
-    if not LOCAL_ENV_FILE.exists():
-        lines = (f"CARTWHEEL_{name.upper()}={value}\n" for name, value in _settings_of(config).items())
-        write_private(LOCAL_ENV_FILE, "# Written by `cartwheel up`; the environment overrides it.\n" + "".join(lines))
+    _complete_env_file(config)
     return config
+
+
+def _complete_env_file(config: LocalConfig) -> None:
+    """What stands in the file stays as it is."""
+    text = LOCAL_ENV_FILE.read_text() if LOCAL_ENV_FILE.exists() else HEADING
+    lines = {f"CARTWHEEL_{name.upper()}=": value for name, value in _settings_of(config).items()}
+    missing = [name for name in lines if not any(line.startswith(name) for line in text.splitlines())]
+    if missing:
+        write_private(LOCAL_ENV_FILE, text + "".join(f"{name}{lines[name]}\n" for name in missing))
 
 
 def _settings_of(config: LocalConfig) -> dict[str, str]:
     return {
         "postgres_dsn": config.postgres_dsn("cartwheel", "cartwheel"),
         "api_postgres_dsn": config.postgres_dsn("cartwheel_api", "cartwheel"),
+        "explorer_postgres_dsn": config.postgres_dsn("cartwheel_explorer", "cartwheel"),
+        "explorer_key": config.secrets["explorer"],
         "user_key_secret": config.secrets["user_key"],
         "redis_url": f"redis://:{config.secrets['valkey']}@127.0.0.1:{config.ports['valkey']}/0",
         "s3_endpoint_url": config.url("s3"),

@@ -26,6 +26,7 @@ from cartwheel.settings import LOCAL_DIR
 BUCKETS = ("landing", "lake", "mlflow")
 # Database → its owner and the name of the owner's password among the secrets.
 DATABASES = {"cartwheel": ("cartwheel", "cartwheel"), "airflow": ("airflow", "airflow_db"), "mlflow": ("mlflow", "mlflow_db")}
+READERS = ("analyst", "cartwheel_api", "cartwheel_explorer")  # of the warehouse, each with a password under its name
 POSTGRES_CONF = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -83,7 +84,7 @@ def _make_reachable_for_postgres() -> None:
 def prepare_databases(config: LocalConfig) -> None:
     """Roles, databases and the warehouse's layout."""
     with psycopg.connect(config.postgres_dsn("postgres", "postgres"), autocommit=True) as connection:
-        roles = dict(DATABASES.values()) | {"analyst": "analyst", "cartwheel_api": "cartwheel_api"}
+        roles = dict(DATABASES.values()) | {role: role for role in READERS}
         known_roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
         for role, secret in roles.items():
             verb = sql.SQL("alter role" if role in known_roles else "create role")
@@ -95,7 +96,7 @@ def prepare_databases(config: LocalConfig) -> None:
             if database not in known_databases:
                 connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(owner)))
                 connection.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(database)))
-        for role in ("analyst", "cartwheel_api"):
+        for role in READERS:
             connection.execute(sql.SQL("grant connect on database cartwheel to {}").format(sql.Identifier(role)))
     warehouse.migrate()
     with warehouse.connect() as connection:

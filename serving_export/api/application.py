@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from cartwheel.settings import get_settings
+from serving_export import explorer
 from serving_export.api import errors
 from serving_export.api.access import Access
 from serving_export.api.journal import Journal
@@ -34,6 +35,7 @@ def create_app(stores: Stores | None = None, access: Access | None = None, journ
     app.state.journal = journal or Journal(settings.api_journal_dir)
     for router in ROUTERS:
         app.include_router(router)
+    app.mount("/explorer", explorer.app)
     errors.explain(app)
     app.add_middleware(Observe)
     return app

@@ -1,0 +1,5 @@
+"""The explorer: pages, served with the API, on which people look at releases, users, items and recommendations."""
+
+from serving_export.explorer.app import app
+
+__all__ = ["app"]
