@@ -46,8 +46,9 @@ def interval(low: float, value: float, high: float, top: float) -> Interval:
     return Interval(*(round(WIDTH * min(max(each / top, 0.0), 1.0), 2) if top > 0 else 0.0 for each in (low, value, high)))
 
 
-def every_week(values: dict[date, float], last: date, weeks: int) -> list[tuple[date, float]]:
-    """The values of so many weeks up to the one that holds `last`, by their Mondays; 0 where there is none."""
+def every_week(values: dict[date, float], last: date, at_most: int) -> list[tuple[date, float]]:
+    """The values of the weeks from the first value to the week of `last`, by their Mondays; 0 where there is none."""
     monday = last - timedelta(days=last.weekday())
+    weeks = min(at_most, (monday - min(values)).days // 7 + 1)
     days = [monday - timedelta(weeks=weeks - 1 - number) for number in range(weeks)]
     return [(day, values.get(day, 0.0)) for day in days]
