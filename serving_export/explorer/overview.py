@@ -126,7 +126,7 @@ def read_overview(connection: psycopg.Connection) -> Overview:
 def read_coverage(connection: psycopg.Connection, release_id: str) -> Coverage:
     """Reads every row of the release."""
     available = connection.execute(AVAILABLE).fetchone()
-    covered = dict(connection.execute(COVERED, (release_id,)).fetchall())
+    covered: dict[str, int] = dict(connection.execute(COVERED, (release_id,)).fetchall())
     return Coverage({name: covered.get(name, 0) for name in LISTS}, available[0] if available else 0)
 
 
