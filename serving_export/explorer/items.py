@@ -147,7 +147,7 @@ def read_item(connection: psycopg.Connection, item_id: str) -> ItemPage | None:
     (sales,) = rows(connection, Sales, SALES, (item_id,))
     together = connection.execute(TOGETHER, {"item": item_id, "baskets": BASKETS, "candidates": CANDIDATES}).fetchall()
     asked = {"last": sales.last_purchase, "items": [item for item, _, _ in together]}
-    usual = dict(connection.execute(USUAL, asked).fetchall()) if together else {}
+    usual: dict[str, float] = dict(connection.execute(USUAL, asked).fetchall()) if together else {}
     neighbours = best_neighbours(together, usual)
     release = served(loaded(connection))
     return ItemPage(

@@ -120,9 +120,9 @@ def read_user(connection: psycopg.Connection, user: User) -> UserPage:
     (habits,) = rows(connection, Habits, HABITS, (user.user_key,))
     usual = rows(connection, UsuallyBought, USUALLY_BOUGHT, (user.user_key, USUAL))
     recent = rows(connection, RecentlyBought, RECENTLY_BOUGHT, (user.user_key, RECENT))
-    by_week = dict(connection.execute(BOUGHT_BY_WEEK, (user.user_key,)).fetchall())
+    by_week: dict[date, float] = dict(connection.execute(BOUGHT_BY_WEEK, (user.user_key,)).fetchall())
     lists = _lists(connection, user, release, earlier)
-    shown = {each.item_id for each in [*usual, *recent]}
+    shown = {each.item_id for each in usual} | {each.item_id for each in recent}
     shown |= {each.now.item_id for compared in lists.values() for each in compared.listed}
     shown |= {each.item_id for compared in lists.values() for each in compared.left}
     return UserPage(
