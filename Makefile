@@ -86,7 +86,7 @@ bench-publish: env ## Loading a release against a bare COPY and a raw Redis load
 .PHONY: drill-publish
 drill-publish: env ## Kill the publisher and the stores a hundred times while readers read
 	CARTWHEEL_LOCAL_DIR=.local/test $(BIN)/cartwheel up --stores
-	CARTWHEEL_LOCAL_DIR=.local/test PYTHONPATH=tests $(BIN)/python tests/faults/drill_publish.py
+	CARTWHEEL_LOCAL_DIR=.local/test $(BIN)/python tests/drill_publish.py
 	CARTWHEEL_LOCAL_DIR=.local/test $(BIN)/cartwheel down
 
 .PHONY: analysts-guide

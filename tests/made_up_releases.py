@@ -6,11 +6,13 @@ python tests/made_up_releases.py 1999-01-02 redis.load      publishes that date 
 import itertools
 import os
 import re
+import resource
 import signal
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import psutil
 import pyarrow as pa
 
 from cartwheel import warehouse
@@ -146,3 +148,14 @@ def publish_and_die(day: date, step: str) -> None:
     target = releases(kept=1)
     STEPS[step](target)
     publish(target, day)
+
+
+def limit_files_of(pid: int, size: int) -> None:
+    """A process may not make files larger than so many bytes. For a process of its own: it becomes that process' user."""
+    other = psutil.Process(pid)
+    if os.geteuid() == 0:  # else the server runs as the user of the tests
+        os.setgroups([])
+        os.setgid(other.gids().real)
+        os.setuid(other.uids().real)
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))

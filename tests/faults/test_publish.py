@@ -1,9 +1,8 @@
-"""A publisher that is killed at any step leaves one whole release serving, and the next run succeeds."""
+"""A publisher that is killed at any step leaves one whole release serving, and the next run succeeds.
 
-import multiprocessing
-import os
+So does one that meets a full store, a clock that jumps, or stores that are killed and emptied under it."""
+
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +10,13 @@ from contextlib import contextmanager
 from datetime import date
 from multiprocessing.context import BaseContext
 
+import drill_publish
 import made_up_releases as made_up
+import psycopg
 import pytest
+import redis
 
+from cartwheel import warehouse
 from cartwheel.contracts import LISTS
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
@@ -37,11 +40,7 @@ def target(stores: LocalConfig) -> Iterator[Releases]:
 
 @pytest.fixture(scope="module")
 def processes() -> BaseContext:
-    """Makes processes fast: forks of one that has imported everything and runs no threads."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["made_up_releases"])
-    return context
+    return drill_publish.processes()
 
 
 def publish_and_die(processes: BaseContext, day: date, step: str) -> None:
@@ -132,3 +131,68 @@ def test_readers_never_see_a_mix_while_the_same_release_is_published_again(targe
         for _ in range(4):
             made_up.publish(target, OLD)
     assert wrong == []
+
+
+def test_fault_after_fault_while_readers_read(stores: LocalConfig) -> None:
+    reads, done = drill_publish.drill(stores, rounds=8, seed=3)
+    assert sum(done.values()) == 8
+    assert min(reads[name] for name in ("redis", "postgresql")) > 20
+
+
+def test_a_full_redis_refuses_the_load_and_the_old_release_is_served(target: Releases) -> None:
+    client = target.redis.client
+    before = client.config_get("maxmemory")["maxmemory"]
+    with readers(target) as wrong:
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(redis.exceptions.OutOfMemoryError):
+                made_up.publish(target, NEW)
+        finally:
+            client.config_set("maxmemory", before)
+        assert releases_served_whole(target) == {"postgresql": OLD.isoformat(), "redis": OLD.isoformat()}
+        made_up.publish(target, NEW)
+        assert releases_served_whole(target) == {"postgresql": NEW.isoformat(), "redis": NEW.isoformat()}
+    assert wrong == []
+    assert target.redis.builds() == target.postgres.builds()
+
+
+def test_a_full_disk_refuses_the_load_and_the_old_release_is_served(target: Releases, processes: BaseContext) -> None:
+    """The server's process may not write files beyond 16 kB, which is two pages of a table."""
+
+    def limited() -> psycopg.Connection:
+        connection = warehouse.connect()
+        process = processes.Process(target=made_up.limit_files_of, args=(connection.info.backend_pid, 16_384))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        return connection
+
+    full = made_up.releases(kept=1, grace_s=60)
+    full.postgres.session = limited
+    with readers(target) as wrong:
+        with pytest.raises(psycopg.Error, match="could not extend file"):
+            made_up.publish(full, NEW)
+        assert releases_served_whole(target) == {"postgresql": OLD.isoformat(), "redis": OLD.isoformat()}
+        made_up.publish(target, NEW)
+        assert releases_served_whole(target) == {"postgresql": NEW.isoformat(), "redis": NEW.isoformat()}
+    assert wrong == []
+    assert target.redis.builds() == target.postgres.builds()
+
+
+@pytest.mark.parametrize("jump", ["- interval '400 days'", "+ interval '400 days'"])
+def test_a_clock_that_jumps(target: Releases, jump: str) -> None:
+    """The server's clock is the only one that is read: for the grace of readers and for what was abandoned."""
+
+    def times_move() -> None:
+        target.catalog._execute(
+            "update {0}.builds set created_at = created_at " + jump + ", served_until = served_until " + jump, ()
+        )
+
+    with readers(target) as wrong:
+        for _ in range(3):
+            times_move()
+            made_up.publish(target, OLD)
+            newest = max(target.catalog.builds(), key=lambda build: int(build.build_id.rpartition(".")[2]))
+            assert target.postgres.current() == target.redis.current() == newest.build_id
+    assert wrong == []
+    releases_served_whole(target)

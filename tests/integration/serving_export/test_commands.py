@@ -1,5 +1,6 @@
 """The commands, on a release of their own."""
 
+import getpass
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -9,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cartwheel import warehouse
 from cartwheel.local.config import LocalConfig
 from serving_export import commands, postgres_store, publish
 
@@ -47,7 +49,11 @@ def test_recommend_releases_and_rollback(run: CliRunner) -> None:
 
     listed = json.loads(run.invoke(app, ["releases", "--json"]).stdout)
     assert [(each["release_id"], each["status"]) for each in listed] == [("1999-06-02", "serving"), ("1999-06-01", "loaded")]
-    assert run.invoke(app, ["rollback", "1999-06-01"]).exit_code == 0
+    assert publish.look("1999-06-01") == tuple(made_up.releases().catalog.builds()[n].build_id for n in (1, 0))
+    assert run.invoke(app, ["rollback", "1999-06-01", "--reason", "too many eggs"]).exit_code == 0
+    with warehouse.connect() as connection:
+        record = f"select requested_by, reason from {made_up.SCHEMA}.release_events where event = 'rolled_back'"
+        assert connection.execute(record).fetchall() == [(getpass.getuser(), "too many eggs")]
     assert json.loads(run.invoke(app, ["recommend", "user 1", "--json"]).stdout)["release"] == "1999-06-01"
 
 

@@ -1,7 +1,7 @@
 """Fault after fault while readers read: publishers are killed at random moments and steps, stores are killed and emptied.
 
     make drill-publish
-    CARTWHEEL_LOCAL_DIR=.local/test PYTHONPATH=tests .venv/bin/python tests/faults/drill_publish.py --faults 100
+    CARTWHEEL_LOCAL_DIR=.local/test .venv/bin/python tests/drill_publish.py --faults 100
 
 Every round starts a publisher, does one thing to it or to a store, waits until both stores answer, publishes again and looks
 for what was left behind. Readers ask as the API does: Redis, and PostgreSQL when Redis does not know. A list that is not
