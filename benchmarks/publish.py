@@ -45,7 +45,7 @@ from serving_export.binary_columns import buffer_of, decimals, joined, lengths, 
 from serving_export.binary_copy import HEADER, TRAILER, binary_rows
 from serving_export.catalog import Catalog
 from serving_export.content import SCHEMAS, Content, Part, entries, read_content
-from serving_export.postgres_store import PostgresStore
+from serving_export.postgres_store import PostgresStore, partition
 from serving_export.redis_store import RedisStore
 from serving_export.release import Releases
 
@@ -84,7 +84,9 @@ class MadeUp:
     def __iter__(self) -> Iterator[Part]:
         for number, rows in enumerate(self.flat()):
             users = len(rows) // LIST_SIZE
-            ends = (np.arange(3 * users + 1) // 3 * LIST_SIZE).astype(np.int32)  # the first two lists of each user are empty
+            ends: np.ndarray = (np.arange(3 * users + 1) // 3 * LIST_SIZE).astype(
+                np.int32
+            )  # the first two lists of each user are empty
             lists = {
                 "user_id": pa.array(np.repeat(np.arange(users) + number * USERS_PER_PART, 3)).cast(pa.string()),
                 "list": pa.array(["buy_again", "discover", "for_you"] * users),
@@ -168,8 +170,8 @@ def target() -> Releases:
     return Releases(Catalog(), PostgresStore(), RedisStore(get_settings().redis_url, PREFIX), kept=1)
 
 
-def side_by_side(users: int, runs: int) -> dict[str, list[float]]:
-    """Seconds of each load in each run."""
+def side_by_side(users: int, runs: int) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Seconds of each load in each run; bytes that a user takes in each store, indexes and keys included."""
     stores, content = target(), MadeUp(users)
     seconds: dict[str, list[float]] = {
         "copy": [],
@@ -187,11 +189,23 @@ def side_by_side(users: int, runs: int) -> dict[str, list[float]]:
         seconds["verify_postgres"].append(timed(partial(stores.postgres.checksum, build, content)))
         seconds["raw"].append(raw_redis(content))
         clean(stores, redis_only=True)
+        before = redis_memory(stores)
         seconds["redis"].append(timed(partial(stores.redis.load, build, content)))
         seconds["verify_redis"].append(timed(partial(stores.redis.checksum, build, content)))
         print(f"run {run}: " + ", ".join(f"{name} {each[-1]:.1f} s" for name, each in seconds.items()), flush=True)
+        size = {"postgres": bytes_in_postgres(build) // users, "redis": (redis_memory(stores) - before) // users}
     clean(stores)
-    return seconds
+    return seconds, size
+
+
+def bytes_in_postgres(build: str) -> int:
+    with warehouse.connect() as connection:
+        row = connection.execute("select pg_total_relation_size(format('serving.%%I', %s::text))", (partition(build),)).fetchone()
+    return row[0] if row else 0
+
+
+def redis_memory(stores: Releases) -> int:
+    return stores.redis.client.info("memory")["used_memory"]
 
 
 def whole_way(users: int) -> dict[str, float]:
@@ -218,8 +232,8 @@ def fill_lake(users: int) -> None:
 
 def clean(stores: Releases, redis_only: bool = False) -> None:
     """Remove what this program has made; Redis' log of commands is rewritten, or it would keep them all."""
-    for build in stores.redis.builds():
-        stores.redis.remove(build)
+    for name in stores.redis.builds():
+        stores.redis.remove(name)
     if stores.redis.client.config_get("appendonly")["appendonly"] == "yes":
         stores.redis.client.bgrewriteaof()
         while any(stores.redis.client.info("persistence")[f"aof_rewrite_{state}"] for state in ("in_progress", "scheduled")):
@@ -237,7 +251,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    seconds = side_by_side(arguments.users, arguments.runs)
+    seconds, size = side_by_side(arguments.users, arguments.runs)
     journeys = []
     for users in (arguments.users // 5, arguments.users):
         fill_lake(users)
@@ -252,7 +266,13 @@ def main() -> None:
         name: round(statistics.median(map(truediv, seconds[bare], seconds[ours])), 3) for name, (bare, ours) in ratios.items()
     }
     document |= {"peak_memory_mb": {str(each["users"]): round(each["peak_mb"]) for each in journeys}}
-    document |= {"users": arguments.users, "runs": arguments.runs, "seconds": median, "from_the_lake": journeys}
+    document |= {
+        "users": arguments.users,
+        "runs": arguments.runs,
+        "seconds": median,
+        "bytes_per_user": size,
+        "from_the_lake": journeys,
+    }
     print(json.dumps(document))
 
 

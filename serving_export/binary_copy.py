@@ -36,13 +36,13 @@ def _array(lists: pa.ListArray) -> pa.BinaryArray:
         oid, elements = _TEXT_OID, _field(values)
     else:
         element = np.dtype([("bytes", ">i4"), ("value", ">f4")])
-        records = np.empty(len(values), element)
+        records: np.ndarray = np.empty(len(values), element)
         records["bytes"], records["value"] = 4, values.to_numpy()
         oid, elements = _REAL_OID, fixed(records)
     payload, count = within_lists(lists, elements), lengths(lists)
-    head = np.zeros(len(lists), _ARRAY)
+    head: np.ndarray = np.zeros(len(lists), _ARRAY)
     head["bytes"], head["type"], head["length"], head["lower_bound"] = 20 + lengths(payload), oid, count, 1
     head["dimensions"] = 1
-    empty = np.zeros(len(lists), _EMPTY)
+    empty: np.ndarray = np.zeros(len(lists), _EMPTY)
     empty["bytes"], empty["type"] = 12, oid
     return joined(pc.if_else(pa.array(count > 0), fixed(head), fixed(empty)), payload)

@@ -41,7 +41,7 @@ def pack_all(item_ids: pa.ListArray, scores: pa.ListArray, reasons: pa.ListArray
     sizes, id_bytes, text_bytes = lengths(item_ids), lengths(ids), lengths(texts)
     if max(each.max(initial=0) for each in (sizes, id_bytes, text_bytes)) > MAX_TEXT_BYTES:
         raise ValueError(f"a list, an item id or a reason is longer than {MAX_TEXT_BYTES}")
-    head = np.empty(len(sizes), [("version", "u1"), ("items", "<u2")])
+    head: np.ndarray = np.empty(len(sizes), [("version", "u1"), ("items", "<u2")])
     head["version"], head["items"] = VERSION, sizes
     return joined(
         fixed(head),

@@ -65,25 +65,25 @@ class PostgresStore:
     def load(self, build: str, content: Content) -> None:
         """Needs the build's row in `builds`, which `catalog` makes. One transaction: all of it is there, or nothing."""
         self.remove(build)
-        started, rows, partition = time.monotonic(), 0, _partition(build)
+        started, rows, own = time.monotonic(), 0, partition(build)
         with self.session() as connection:
             # A list of 50 items with its reasons stays in its row as it is: compressing it would cost more than the COPY.
             # The check is what the partition will demand of its rows, so that attaching it need not read them again.
             layout = "create table {0}.{1} (like {0}.user_lists including all, check (build_id = {build})) with ({2})"
-            connection.execute(self._sql(layout, partition, build, "toast_tuple_target = 8160"))
+            connection.execute(self._sql(layout, own, build, "toast_tuple_target = 8160"))
             for lists, encoded in ahead(_encoded(build, content)):
                 for name, data in encoded.items():
-                    table, option = (partition, ", freeze") if name == "lists" else (TABLES[name], "")
+                    table, option = (own, ", freeze") if name == "lists" else (TABLES[name], "")
                     self._copy(connection, table, ["build_id", *SCHEMAS[name].names], data, option)
                 rows += lists
                 log.info(
                     "loading", store=self.name, build=build, lists=rows, lists_per_s=round(rows / (time.monotonic() - started))
                 )
-            connection.execute(self._sql("create unique index on {0}.{1} (user_id, list)", partition))
+            connection.execute(self._sql("create unique index on {0}.{1} (user_id, list)", own))
             attach = "alter table {0}.user_lists attach partition {0}.{1} for values in ({build})"
-            connection.execute(self._sql(attach, partition, build))
+            connection.execute(self._sql(attach, own, build))
         with self.session() as connection:
-            connection.execute(self._sql("analyze {0}.{1} (user_id, list)", partition))
+            connection.execute(self._sql("analyze {0}.{1} (user_id, list)", own))
         seconds = time.monotonic() - started
         log.info("loaded", store=self.name, build=build, lists=rows, lists_per_s=round(rows / seconds))
 
@@ -112,7 +112,7 @@ class PostgresStore:
     def remove(self, build: str) -> None:
         with self.session() as connection:
             connection.execute(f"set local lock_timeout = '{DROP_WAIT}'")
-            connection.execute(self._sql("drop table if exists {0}.{1}", _partition(build)))
+            connection.execute(self._sql("drop table if exists {0}.{1}", partition(build)))
             for table in ("segment_lists", "segment_members", "items"):
                 connection.execute(self._sql("delete from {0}.{1} where build_id = {build}", table, build))
 
@@ -167,5 +167,6 @@ def _encoded(build: str, content: Content) -> Iterator[tuple[int, dict[str, memo
         yield len(part.lists), {name: buffer_of(binary_rows(table)) for name, table in rows.items() if len(table)}
 
 
-def _partition(build: str) -> str:
+def partition(build: str) -> str:
+    """The table that holds the lists of a build."""
     return "user_lists_" + re.sub(r"\W", "_", build)
