@@ -35,6 +35,18 @@ impressions as (
 
 ),
 
+experiments as (
+
+    select distinct experiment from variants
+
+),
+
+users as (
+
+    select distinct user_key from impressions
+
+),
+
 -- Hashed once per user and experiment, not for every impression.
 buckets as materialized (
 
@@ -42,8 +54,8 @@ buckets as materialized (
         experiments.experiment,
         users.user_key,
         ops.experiment_bucket(experiments.experiment, users.user_key) as bucket
-    from (select distinct experiment from variants) as experiments
-    cross join (select distinct user_key from impressions) as users
+    from experiments
+    cross join users
 
 ),
 
@@ -65,7 +77,7 @@ seen as (
             and buckets.bucket >= variants.first_bucket
             and buckets.bucket < variants.until_bucket
             and impressions.event_date between variants.starts_on and variants.ends_on
-            and coalesce(variants.surface = impressions.surface, variants.surface is null)
+            and coalesce(impressions.surface = variants.surface, variants.surface is null)
     {% if is_incremental() %}
         where not exists (
             select from {{ this }} as known

@@ -32,7 +32,8 @@ interactions as (
     where
         (event_type = 'impression' or (event_type in ('click', 'purchase') and request_id is not null))
         and {{ is_to_be_replayed('event_date') }}
-        and event_date between (select min(exposures.exposed_on) from exposures) and (select max(exposures.ends_on) from exposures)
+        and event_date >= (select min(exposures.exposed_on) from exposures)
+        and event_date <= (select max(exposures.ends_on) from exposures)
 
 ),
 
@@ -52,7 +53,7 @@ user_days as (
             interactions.user_key = exposures.user_key
             and interactions.event_ts >= exposures.exposed_at
             and interactions.event_date between exposures.exposed_on and exposures.ends_on
-            and coalesce(exposures.surface = interactions.surface, exposures.surface is null)
+            and coalesce(interactions.surface = exposures.surface, exposures.surface is null)
     group by exposures.experiment, exposures.variant, interactions.event_date, interactions.user_key
 
 )

@@ -85,6 +85,7 @@ def test_no_test_of_a_key_reads_the_whole_history():
     growing = {
         "fct_interactions", "fct_sessions", "fct_daily_item_sales", "fct_user_days", "fct_item_promotions", "fct_item_weeks",
         "category_performance", "recommended_purchases", "fct_user_item", "stg_interactions", "stg_items",
+        "fct_experiment_user_days", "experiment_performance",
     }  # fmt: skip
     for path in SQL:
         if path.stem in growing:
