@@ -12,7 +12,10 @@ RELEASES = """
     select release_id, partition_date, model_version, status, users, rows, switched_at, build_id
     from serving.releases order by partition_date desc
 """
-EVENTS = "select happened_at, event, release_id from serving.release_events order by event_id desc limit %s"
+EVENTS = """
+    select happened_at, event, release_id, requested_by, reason
+    from serving.release_events order by event_id desc limit %s
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Event:
     happened_at: datetime
     event: str  # published, rolled_back or removed
     release_id: str
+    requested_by: str | None  # of a rollback: who, and why
+    reason: str | None
 
 
 def loaded(connection: psycopg.Connection) -> list[Release]:

@@ -95,6 +95,16 @@ def test_the_overview(published, operator, trained):
     assert "of the 3 that may be recommended" in page  # the other listed items are in no catalogue
 
 
+def test_who_rolled_back_and_why(published, operator, trained):
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into serving.release_events (event, release_id, build_id, requested_by, reason)"
+            " values ('rolled_back', '1999-03-01', '1999-03-01.1', 'ann', %s)", (f"too many {HOSTILE}",),
+        )  # fmt: skip
+    page = operator.get("/").text
+    assert "1999-03-01 rolled back by ann<small>too many &#34;&gt;" in page
+
+
 def test_without_mlflow_the_rest_of_the_overview_stands(published, operator, monkeypatch):
     monkeypatch.setenv("CARTWHEEL_MLFLOW_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
     get_settings.cache_clear()
