@@ -171,3 +171,8 @@ endif
 .PHONY: bench-train
 bench-train: env .venv-rectools/.installed ## Training time and quality beside RecTools' SASRec (DATA=FILE, leave one out)
 	$(BIN)/python -m benchmarks.train_speed "$(DATA)" --peer .venv-rectools/bin/python
+
+.PHONY: bench-api
+bench-api: env ## The API under rising load beside a constant answer, and with Redis killed
+	$(BIN)/cartwheel up --stores
+	$(BIN)/python -m benchmarks.api

@@ -14,7 +14,7 @@ from fastapi import HTTPException, Request
 from fastapi.security import HTTPBearer
 
 from serving_export.api.errors import Problem
-from serving_export.api.keys import Keys
+from serving_export.api.keys import Key, Keys
 from serving_export.api.limits import Limiter
 
 REFUSED: dict = {
@@ -35,6 +35,19 @@ class Access:
 
     def __post_init__(self) -> None:
         self.limiter = Limiter()
+        self.reading = asyncio.Lock()
+
+    async def fresh_keys(self) -> Keys:
+        """The keys, read again when that is due; only the first request of a process waits for it.
+
+        Raises:
+            psycopg.Error: no keys are known yet, and PostgreSQL cannot be reached.
+        """
+        if self.keys.is_stale() and (self.keys.known is None or not self.reading.locked()):
+            async with self.reading:
+                if self.keys.is_stale():
+                    await asyncio.to_thread(self.keys.read)
+        return self.keys
 
 
 class Allow(HTTPBearer):
@@ -56,16 +69,14 @@ class Allow(HTTPBearer):
         request.state.caller, request.state.rate = caller, rate
         charge(request, 1)
 
-    async def _key(self, access: Access, header: str | None):
+    async def _key(self, access: Access, header: str | None) -> Key:
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized(f"this needs a key with the scope {self.scope!r}: Authorization: Bearer cw_…")
-        if access.keys.is_stale():
-            try:
-                await asyncio.to_thread(access.keys.read)
-            except psycopg.Error:
-                raise HTTPException(503, "keys cannot be checked: PostgreSQL cannot be reached") from None
-        key = access.keys.of(token.strip())
+        try:
+            key = (await access.fresh_keys()).of(token.strip())
+        except psycopg.Error:
+            raise HTTPException(503, "keys cannot be checked: PostgreSQL cannot be reached") from None
         if key is None:
             raise _unauthorized("this key is not in force: `cartwheel api-keys` shows those that are")
         if self.scope not in key.scopes:

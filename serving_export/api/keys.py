@@ -46,16 +46,16 @@ class Keys:
         Raises:
             psycopg.Error: PostgreSQL cannot be reached, and no keys are known from before.
         """
-        self.read_at = time.monotonic()
         query = "select key_id, name, salt, hash, scopes, requests_per_s from serving.api_keys where revoked_at is null"
         try:
             with self.session() as connection:
                 rows = connection.execute(query).fetchall()
         except psycopg.Error:
             if self.known is None:
-                self.read_at = float("-inf")
                 raise
+            self.read_at = time.monotonic()
             return
+        self.read_at = time.monotonic()
         self.known = {row[0]: Key(row[0], row[1], bytes(row[2]), bytes(row[3]), tuple(row[4]), row[5]) for row in rows}
         self.checked = {token: self.known[key.key_id] for token, key in self.checked.items() if key.key_id in self.known}
 

@@ -40,6 +40,12 @@ class ListRequest(Context):
     shown: bool = Field(True, description="Whether the list is shown to the user: if so, impressions are recorded.")
 
 
+class UserRequest(ListRequest):
+    """One list of one user."""
+
+    user_id: Text = Field(description="The shop's id of the user.")
+
+
 class UsersRequest(ListRequest):
     """One list of many users."""
 

@@ -124,7 +124,7 @@ def settings_stores() -> Stores:
     return Stores(OnlineReader(settings.redis_url), PostgresStore(Pool(settings.api_postgres_dsn).session))
 
 
-def _stores(request: Request) -> Stores:
+async def _stores(request: Request) -> Stores:  # async: else each request would wait for a thread
     return request.app.state.stores
 
 

@@ -17,8 +17,10 @@ from serving_export.api.models import (
     Reason,
     Recommendations,
     Text,
+    UserRequest,
     UsersRequest,
 )
+from serving_export.api.query import parameters_of, read_query
 from serving_export.api.recommend import body, ranked, recommend
 from serving_export.api.stores import TheStores
 from serving_export.lookup import Entry, Reader
@@ -27,6 +29,7 @@ from serving_export.store import release_of
 
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED, dependencies=[Depends(Allow("recommend"))])
 UserId = Annotated[Text, Path(description="The shop's id of the user.")]
+EXCLUDE = frozenset({"exclude"})
 _encode = msgspec.json.Encoder().encode  # of dictionaries in the form of the models: twenty times faster than these
 
 
@@ -34,17 +37,21 @@ def answer(content: Any) -> Response:
     return Response(_encode(content), media_type="application/json")
 
 
-@router.get("/users/{user_id}/recommendations", response_model=Recommendations)
-async def get_recommendations(
-    request: Request, user_id: UserId, wanted: Annotated[ListRequest, Query()], stores: TheStores
-) -> Response:
+@router.get(
+    "/users/{user_id}/recommendations",
+    response_model=Recommendations,
+    responses={422: {"model": Problem, "description": "A parameter is wrong."}},
+    openapi_extra=parameters_of(UserRequest, "user_id"),
+)
+async def get_recommendations(request: Request) -> Response:
     """One list of a user. An unknown user gets the popular list of the closest known segment.
 
     What the request says of its context moves items within the list; `context_used` names what had an effect.
     """
-    shown = await recommend(stores, user_id, wanted)
-    note_shown(request, user_id, wanted, shown)
-    return answer(body(user_id, wanted, shown))
+    wanted = read_query(request, UserRequest, many=EXCLUDE)
+    shown = await recommend(request.app.state.stores, wanted.user_id, wanted)
+    note_shown(request, wanted.user_id, wanted, shown)
+    return answer(body(wanted.user_id, wanted, shown))
 
 
 @router.post("/recommendations", response_model=ManyRecommendations)
