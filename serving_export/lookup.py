@@ -29,10 +29,10 @@ class Reader(Protocol):
 
     name: str
 
-    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+    async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
         """The build that is served and these entries of it, None for those it lacks; None when none is served.
 
-        Lists come as `list[Item]`, best first; all else as text.
+        Lists come as `list[Item]`, best first, and with `first` so many items of each at most; all else as text.
         """
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """A user's whole list. `segment` names the popular list that stands in for an unknown user's."""
+    """A user's list. `segment` names the popular list that stands in for an unknown user's."""
 
     build: str
     items: list[Item]
@@ -67,27 +67,33 @@ class IncompleteBuildError(LookupError):
 
 
 async def find(
-    reader: Reader, user_id: str, name: str, age_band: str | None = None, income_band: str | None = None
+    reader: Reader,
+    user_id: str,
+    name: str,
+    age_band: str | None = None,
+    income_band: str | None = None,
+    first: int | None = None,
 ) -> Found | None:
     """The list of a user; for an unknown one the popular list of the closest known segment. None without a release.
 
     Args:
         name: one of `contracts.LISTS`.
         age_band, income_band: what the caller knows of a user whom the release does not know.
+        first: items at most; None for all.
 
     Raises:
         IncompleteBuildError: the store has a pointer, but not the build it names.
     """
     missed = None
     while True:
-        read = await reader.read([Entry(name, user_id), Entry("member", user_id)])
+        read = await reader.read([Entry(name, user_id), Entry("member", user_id)], first)
         if read is None:
             return None
         build, (items, known) = read
         if items is not None:
             return Found(build, items)
         chain = [*([known] if known else []), *segment_chain(age_band, income_band)]
-        read = await reader.read([Entry("segment", segment) for segment in chain])
+        read = await reader.read([Entry("segment", segment) for segment in chain], first)
         if read is not None and read[0] == build:
             for segment, popular in zip(chain, read[1], strict=True):
                 if popular is not None:
@@ -103,15 +109,18 @@ class StoreReader:
     def __init__(self, store: Store) -> None:
         self.store, self.name = store, store.name
 
-    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
-        return await asyncio.to_thread(self._read, entries)
+    async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
+        return await asyncio.to_thread(self._read, entries, first)
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
         return await asyncio.to_thread(self.store.titles, build, list(names))
 
-    def _read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+    def _read(self, entries: Sequence[Entry], first: int | None) -> tuple[str, list[Any]] | None:
         build = self.store.current()
-        return None if build is None else (build, [self._entry(build, entry) for entry in entries])
+        if build is None:
+            return None
+        found = [self._entry(build, entry) for entry in entries]
+        return build, [value[:first] if isinstance(value, list) else value for value in found]
 
     def _entry(self, build: str, entry: Entry) -> Any:
         match entry.kind:
@@ -131,8 +140,7 @@ def recommend(
     Raises:
         IncompleteBuildError: the store has a pointer, but not the build it names.
     """
-    found = asyncio.run(find(StoreReader(store), user_id, name, age_band, income_band))
+    found = asyncio.run(find(StoreReader(store), user_id, name, age_band, income_band, limit))
     if found is None:
         return None
-    shown = found.items[:limit]
-    return Answer(found.release, shown, store.titles(found.build, [item.item_id for item in shown]), found.segment)
+    return Answer(found.release, found.items, store.titles(found.build, [item.item_id for item in found.items]), found.segment)

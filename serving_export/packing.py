@@ -53,8 +53,8 @@ def pack_all(item_ids: pa.ListArray, scores: pa.ListArray, reasons: pa.ListArray
     )
 
 
-def unpack(payload: bytes) -> list[Item]:
-    """The items of a packed list, best first.
+def unpack(payload: bytes, first: int | None = None) -> list[Item]:
+    """The items of a packed list, best first; with `first`, so many of them at most.
 
     Raises:
         ValueError: the bytes are not a list in a layout this version knows.
@@ -69,5 +69,8 @@ def unpack(payload: bytes) -> list[Item]:
     ends = list(accumulate(numbers[n:], initial=_HEADER.size + 8 * n))
     if ends[-1] != len(payload):
         raise ValueError(f"packed list has {len(payload)} bytes, not {ends[-1]}")
-    texts = [payload[start:end].decode() for start, end in pairwise(ends)]
-    return [Item(texts[i], numbers[i], texts[n + i]) for i in range(n)]
+    shown = n if first is None else min(first, n)
+    ids, reasons = (
+        [payload[start:end].decode() for start, end in pairwise(ends[at : at + shown + 1])] if shown else [] for at in (0, n)
+    )
+    return list(map(Item, ids, numbers[:shown], reasons))

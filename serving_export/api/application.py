@@ -10,6 +10,7 @@ from cartwheel.settings import get_settings
 from serving_export import explorer
 from serving_export.api import errors
 from serving_export.api.access import Access
+from serving_export.api.impressions import Impressions
 from serving_export.api.journal import Journal
 from serving_export.api.keys import Keys
 from serving_export.api.observe import Observe, log_as_json
@@ -33,6 +34,7 @@ def create_app(stores: Stores | None = None, access: Access | None = None, journ
         Keys(app.state.stores.warehouse.session), settings.api_requests_per_s, settings.api_open_recommendations
     )
     app.state.journal = journal or Journal(settings.api_journal_dir)
+    app.state.impressions = Impressions(app.state.journal)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/explorer", explorer.app)
@@ -54,5 +56,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    app.state.impressions.write()
     await app.state.journal.close()
     await app.state.stores.online.close()

@@ -20,7 +20,7 @@ from serving_export.packing import unpack
 from serving_export.redis_store import PREFIX
 
 TIMEOUT_S = 0.5
-LISTED = {*LISTS, "segment"}
+LISTED = {*LISTS, "segment", "similar"}
 KEYS_PER_MGET = 2000
 
 
@@ -38,7 +38,7 @@ class OnlineReader:
         self.sender: asyncio.Task | None = None
         self.remembered: tuple[str, dict[tuple[str, str], Any]] = ("", {})  # facts of a build never change
 
-    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
+    async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
         while True:
             build = self.build
             keys = [f"{self.prefix}:{build}:{kind}:{name}" for kind, name in entries]
@@ -46,7 +46,7 @@ class OnlineReader:
             if current is None:
                 return None
             if current.decode() == build:
-                return build, [_decoded(entry.kind, value) for entry, value in zip(entries, values, strict=True)]
+                return build, [_decoded(entry.kind, value, first) for entry, value in zip(entries, values, strict=True)]
             self.build = current.decode()
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class OnlineReader:
                 future.set_result([wanted[key] for key in keys])
 
 
-def _decoded(kind: str, value: bytes | None) -> Any:
+def _decoded(kind: str, value: bytes | None, first: int | None = None) -> Any:
     if value is None:
         return None
-    return unpack(value) if kind in LISTED else value.decode()
+    return unpack(value, first) if kind in LISTED else value.decode()

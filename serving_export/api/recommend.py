@@ -37,7 +37,8 @@ async def recommend(stores: Stores, user_id: str, wanted: ListRequest) -> Shown:
     """
 
     async def answer(reader: Reader) -> Shown | None:
-        found = await find(reader, user_id, wanted.list, wanted.age_band, wanted.income_band)
+        first = None if wanted.says_something() else wanted.limit  # what moves up may come from anywhere in the list
+        found = await find(reader, user_id, wanted.list, wanted.age_band, wanted.income_band, first)
         return await _shown(reader, found, wanted) if found else None
 
     try:

@@ -46,8 +46,8 @@ class Remembered:
     titles: dict[str, str]
     name: str = "popular"
 
-    async def read(self, entries: Sequence[Entry]) -> tuple[str, list[Any]] | None:
-        return self.build, [self.items if entry == EVERYONE else None for entry in entries]
+    async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
+        return self.build, [self.items[:first] if entry == EVERYONE else None for entry in entries]
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
         return {name: self.titles[name] for name in names if kind == "title" and name in self.titles}

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 
 from serving_export.api.access import REFUSED, Allow, charge
 from serving_export.api.errors import NO_RELEASE, Problem
-from serving_export.api.impressions import note_shown
 from serving_export.api.models import (
     ItemList,
     ListName,
@@ -21,7 +20,7 @@ from serving_export.api.models import (
     UsersRequest,
 )
 from serving_export.api.query import parameters_of, read_query
-from serving_export.api.recommend import body, ranked, recommend
+from serving_export.api.recommend import Shown, body, ranked, recommend, record
 from serving_export.api.stores import TheStores
 from serving_export.lookup import Entry, Reader
 from serving_export.segments import segment_chain
@@ -50,7 +49,7 @@ async def get_recommendations(request: Request) -> Response:
     """
     wanted = read_query(request, UserRequest, many=EXCLUDE)
     shown = await recommend(request.app.state.stores, wanted.user_id, wanted)
-    note_shown(request, wanted.user_id, wanted, shown)
+    _note(request, wanted.user_id, wanted, shown)
     return answer(body(wanted.user_id, wanted, shown))
 
 
@@ -60,7 +59,7 @@ async def post_recommendations(request: Request, wanted: UsersRequest, stores: T
     charge(request, len(wanted.user_ids) - 1)
     found = await asyncio.gather(*(recommend(stores, user_id, wanted) for user_id in wanted.user_ids))
     for user_id, shown in zip(wanted.user_ids, found, strict=True):
-        note_shown(request, user_id, wanted, shown)
+        _note(request, user_id, wanted, shown)
     results = [body(user_id, wanted, shown) for user_id, shown in zip(wanted.user_ids, found, strict=True)]
     return answer({"results": results})
 
@@ -104,3 +103,9 @@ async def get_popular(
     if found is None:
         raise HTTPException(503, NO_RELEASE)
     return answer(found)
+
+
+def _note(request: Request, user_id: str, wanted: ListRequest, shown: Shown) -> None:
+    """Impressions of a list that the caller shows."""
+    if wanted.shown and shown.items:
+        request.app.state.impressions.note(record(user_id, request.state.request_id, wanted, shown))
