@@ -150,6 +150,11 @@ else
 	$(BIN)/python -m benchmarks.recall --purchases "$$purchases"
 endif
 
+.PHONY: bench-rerank
+bench-rerank: env ## What diversity, novelty, calibration and repeats cost in NDCG@10, and give (after `make demo`)
+	purchases="$$($(BIN)/python -m cartwheel.demo.purchases --after 2017-11-30)" && \
+	$(BIN)/python -m benchmarks.rerank --purchases "$$purchases"
+
 .PHONY: bench-ranker
 bench-ranker: env ## The ranker's encoder on a public file (DATA=FILE; SEEDS="1 2 3"), leave one out
 	$(BIN)/python -m benchmarks.ranker "$(DATA)" --seeds $(or $(SEEDS),1 2 3)

@@ -74,7 +74,14 @@ class Settings(BaseSettings):
         None, ge=1, description="Age at which features, candidates and scores are dropped; empty: never."
     )
     experiments_file: str = Field("", description="YAML that defines the experiments (docs/experiments.md); empty: none.")
-    diversity_weight: float = Field(0.0, ge=0, le=1, description="Share of a score given up for category diversity.")
+    # Re-ranking (docs/reranking.md); a weight of 1 counts as much as the user's whole range of scores.
+    diversity_weight: float = Field(0.05, ge=0, description="Against items like those above them in the list.")
+    novelty_weight: float = Field(0.0, ge=0, description="For items that few know.")
+    calibration_weight: float = Field(0.0, ge=0, description="For a list with the user's own mix of categories.")
+    repeats_weight: float = Field(0.0, ge=0, description="Against items shown on all days before and not bought since.")
+    repeats_days: int = Field(7, ge=1, description="Days before the release that count for that.")
+    kept_places: int = Field(10, ge=0, description="First places of a list that only scores and repeats decide.")
+    rules_file: str = Field("", description="YAML of pinned and blocked items and of caps; empty: none.")
 
     @field_validator("explorer_key")
     @classmethod

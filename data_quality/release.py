@@ -77,7 +77,8 @@ def list_expectations(list_size: int) -> list[gxe.Expectation]:
 def list_summary(release: pl.DataFrame, bought: pl.DataFrame) -> pl.DataFrame:
     """One row per user and list, with what is wrong in it counted.
 
-    An item is out of place when `discover` names one that the user has bought, or `buy_again` one they have not.
+    An item is out of place when `discover` names one that the user has bought, or `buy_again` one they have not. Scores that
+    rise are counted in `buy_again` alone: the other lists are re-ranked.
     """
     marked = release.join(
         bought.unique().with_columns(pl.lit(True).alias("bought")), on=["user_key", "item_id"], how="left"
@@ -89,7 +90,7 @@ def list_summary(release: pl.DataFrame, bought: pl.DataFrame) -> pl.DataFrame:
         "distinct_ranks": pl.col("rank").n_unique(),
         "distinct_items": pl.col("item_id").n_unique(),
         "scores_not_finite": (~pl.col("score").is_finite().fill_null(False)).sum(),
-        "scores_rising": (pl.col("score").diff() > 0).sum(),
+        "scores_rising": ((pl.col("score").diff() > 0) & (pl.col("list") == "buy_again")).sum(),
         "items_out_of_place": out_of_place.sum(),
         "reasons_missing": (pl.col("reason").fill_null("") == "").sum(),
     }

@@ -2,8 +2,8 @@
 
     python -m serving_export.build_lists --date 2017-11-30
 
-Reads scores and, where the champion gave them, explanations; items, users, features/user_item, features/item and
-candidates/union of the date. Writes `release` and `release_segments`.
+Reads scores and, where the champion gave them, explanations; items, users, features/*, candidates/union of the date, and what
+`serving_export.rerank` needs. Writes `release` and `release_segments`.
 """
 
 import argparse
@@ -20,13 +20,15 @@ from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
 from cartwheel.settings import get_settings
 from serving_export.explained_reasons import LIKE_OTHERS, PAIR, Facts, add_explained_reasons
 from serving_export.reasons import add_reasons, popular_in
-from serving_export.rerank import make_lists
+from serving_export.rerank.reranker import Reranker
+from serving_export.rerank.rules import PINNED
 from serving_export.segments import segment_lists
 from serving_export.user_batches import user_batches
 
 log = structlog.get_logger()
 
 USERS_PER_BATCH = 5000
+PICKED = "Picked by the shop"  # reason of a pinned item that the ranker did not score
 
 
 def build_lists(day: date) -> None:
@@ -44,29 +46,27 @@ def build_lists(day: date) -> None:
     )  # fmt: skip
 
 
-def lists_of(scores: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """The lists of some users from their scores, as the settings say: see `make_lists`."""
-    settings = get_settings()
-    return make_lists(scores, items, settings.list_size, settings.diversity_weight)
-
-
 def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Counter[str]) -> Iterator[pa.Table]:
     """The lists of all users with their reasons: from the explanations of the date's champion, by rule if it gave none."""
-    datasets = {name: name for name in ("scores", "features/user_item", "candidates/union")}
+    datasets = {name: name for name in ("scores", "features/user_item", "features/user_category", "candidates/union")}
     explained = lake.exists("explanations", day)
     if explained:
         datasets["explanations"] = "explanations"
     else:
         log.info("reasons by rule: the champion gave no explanations", date=str(day))
+    reranker = Reranker(day, items)
     for _, own in user_batches(datasets, day, "scores", USERS_PER_BATCH):
-        lists, bought = lists_of(own["scores"], items), own["features/user_item"]
+        bought = own["features/user_item"]
+        lists = reranker.lists(own["scores"], bought, own["features/user_category"])
         if explained:
             facts = Facts(bought, items, sales, own["candidates/union"].select(*PAIR, *LIKE_OTHERS, "content_rank"))
             lists = add_explained_reasons(lists, own["explanations"], facts)
         else:
             lists = add_reasons(lists, bought, items)
+        lists = lists.with_columns(reason=pl.when(source=PINNED).then(pl.lit(PICKED)).otherwise("reason"))
         rows_by_list.update(dict(lists.group_by("list").len().iter_rows()))
         yield lists.select(LAKE_SCHEMAS["release"].names).to_arrow()
+    reranker.log_effects()
 
 
 def popular_lists(day: date, items: pl.DataFrame) -> pl.DataFrame:

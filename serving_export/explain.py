@@ -18,7 +18,7 @@ import structlog
 
 from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
-from serving_export.build_lists import lists_of
+from serving_export.rerank.reranker import Reranker
 from serving_export.score import USERS_PER_BATCH, Ranker, batches, load_version
 
 log = structlog.get_logger()
@@ -41,9 +41,10 @@ def explain(day: date, ranker: Ranker | None = None, users_per_batch: int = USER
 
 
 def _explained(day: date, ranker: Ranker, users_per_batch: int) -> Iterator[pa.Table]:
-    items = pl.DataFrame(lake.read("items", day))
+    reranker = Reranker(day, pl.DataFrame(lake.read("items", day)))
     for tables, also in batches(day, users_per_batch, {"scores": "scores"}):
-        wanted = lists_of(also["scores"], items).select("user_key", "item_id").unique()
+        bought, categories = (pl.DataFrame(tables[name]) for name in ("user_item", "user_category"))
+        wanted = reranker.lists(also["scores"], bought, categories).select("user_key", "item_id").unique()
         explanations = ranker.explain(wanted.to_arrow(), **tables).select(LAKE_SCHEMAS["explanations"].names)
         yield explanations.sort_by([("user_key", "ascending"), ("item_id", "ascending")])
 

@@ -30,6 +30,19 @@ def member_segment(age_band: str | None, income_band: str | None, known: Collect
     return next((segment for segment in segment_chain(age_band, income_band) if segment in known), ALL)
 
 
+def memberships(users: pl.DataFrame) -> pl.DataFrame:
+    """All segments of users (user_key, age_band, income_band): user_key, segment."""
+    age, income = pl.col("age_band"), pl.col("income_band")
+    return pl.concat(
+        [
+            users.select("user_key", segment=pl.lit(ALL)),
+            users.select("user_key", segment=age + "|" + income),
+            users.select("user_key", segment=age + f"|{ANY}"),
+            users.select("user_key", segment=f"{ANY}|" + income),
+        ]
+    ).drop_nulls()
+
+
 def segment_lists(user_item: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, size: int) -> pl.DataFrame:
     """The items most users of each segment bought in the last 28 days: segment, rank, item_id, score.
 
@@ -42,15 +55,7 @@ def segment_lists(user_item: pl.DataFrame, users: pl.DataFrame, items: pl.DataFr
     available = items.filter(pl.col("available").fill_null(True)).select("item_id")
     bought = user_item.filter(pl.col("purchases_28") > 0).select("user_key", "item_id")
     shoppers = bought.select("user_key").unique().join(users, on="user_key", how="left")
-    age, income = pl.col("age_band"), pl.col("income_band")
-    membership = pl.concat(
-        [
-            shoppers.select("user_key", segment=pl.lit(ALL)),
-            shoppers.select("user_key", segment=age + "|" + income),
-            shoppers.select("user_key", segment=age + f"|{ANY}"),
-            shoppers.select("user_key", segment=f"{ANY}|" + income),
-        ]
-    ).drop_nulls()
+    membership = memberships(shoppers)
     sizes = membership.group_by("segment").agg(users=pl.len())
     overall = bought.group_by("item_id").agg(share=pl.len() / max(len(shoppers), 1))
     smoothed = (pl.col("buyers") + PRIOR_USERS * pl.col("share")) / (pl.col("users") + PRIOR_USERS)

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
 from cartwheel.local.config import LocalConfig
+from cartwheel.settings import get_settings
 from serving_export import user_batches
 from serving_export.build_lists import build_lists
 from serving_export.content import BadContentError, checksum, read_content
@@ -128,6 +130,27 @@ def test_reasons_follow_the_explanations_of_the_champion(made_up_lake: None) -> 
         "bread": "Because you bought Apple",
         "cheese": "Because you bought Apple",
     }
+
+
+def test_lists_are_re_ranked_by_the_settings(made_up_lake: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    yesterday, tomorrow = DAY - timedelta(days=1), DAY + timedelta(days=1)
+    shown = [{"user_key": key, "list": "for_you", "rank": 1, "item_id": "bread", "score": 1, "reason": "x"} for key in USER_KEYS]
+    unseen = [row | {"item_id": "apple"} for row in shown]
+    lake.write("release", yesterday, table("release", shown))
+    lake.write("release", tomorrow, table("release", unseen))
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("pinned: [{item: cheese, place: 1}]\nblocked: [{item: cheese, lists: [discover]}]")
+    for name, value in (("repeats_weight", 1.0), ("repeats_days", 1), ("rules_file", str(rules))):
+        monkeypatch.setattr(get_settings(), name, value)
+    try:
+        score(DAY, PopularityRanker(), "7")
+        build_lists(DAY)
+        release = pl.DataFrame(lake.read("release", DAY)).filter(user_key="key-0")
+    finally:
+        lake.delete("release", yesterday)
+        lake.delete("release", tomorrow)
+    assert release.filter(list="for_you").sort("rank")["item_id"].to_list() == ["cheese", "apple", "bread"]
+    assert release.filter(list="discover")["item_id"].to_list() == ["bread"]
 
 
 def test_a_champion_that_cannot_explain_itself_leaves_no_explanations(made_up_lake: None) -> None:

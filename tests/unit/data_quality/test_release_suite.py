@@ -40,7 +40,7 @@ def test_a_good_release_passes():
         ([*GOOD, ("u", "discover", 3, "other", 0.4, "x")], "expect_column_pair_values_to_be_equal(last_rank, items)"),
         ([*GOOD, ("u", "discover", 1, "other", 0.4, "x")], "expect_column_pair_values_to_be_equal(distinct_ranks, items)"),
         ([*GOOD, ("u", "discover", 2, "new", 0.4, "x")], "expect_column_pair_values_to_be_equal(distinct_items, items)"),
-        ([*GOOD, ("u", "discover", 2, "other", 0.6, "x")], "expect_column_values_to_be_in_set(scores_rising)"),
+        ([*GOOD[:3], ("u", "buy_again", 2, "older", 0.95, "x")], "expect_column_values_to_be_in_set(scores_rising)"),
         ([*GOOD, ("u", "discover", 2, "other", float("nan"), "x")], "expect_column_values_to_be_in_set(scores_not_finite)"),
         ([*GOOD, ("u", "discover", 2, "other", None, "x")], "expect_column_values_to_be_in_set(scores_not_finite)"),
         ([*GOOD, ("u", "discover", 2, "other", 0.4, "")], "expect_column_values_to_be_in_set(reasons_missing)"),
@@ -50,6 +50,10 @@ def test_a_good_release_passes():
 )
 def test_a_broken_list_is_named(rows, expected):
     assert expected in failed(rows)
+
+
+def test_a_re_ranked_list_need_not_be_in_order_of_score():
+    assert failed([*GOOD, ("u", "discover", 2, "other", 0.6, "x")]) == set()
 
 
 @pytest.mark.parametrize(("known", "success"), [(["u"], True), (["u", "v"], False), ([], False)])
