@@ -26,7 +26,7 @@ from cartwheel.champion import champion_for
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import PROJECT_ROOT, get_settings
 from serving_export.rerank import Facts, Weights, make_lists
-from serving_export.rerank.effects import MEASURES, K, measures
+from serving_export.rerank.effects import MEASURES, measures
 from serving_export.rerank.facts import read_items, taste
 from serving_export.rerank.repeats import repeats, shown_first
 from training import data, gate, metrics, registry
@@ -46,7 +46,7 @@ GRID = {
     "repeats": (0.1, 0.5),
 }
 BELOW = (0.05, 0.1, 0.2, 0.5)  # diversity weights with the first K places kept
-DEEP = 50
+K, DEEP = 10, 50
 console = Console(stderr=True, width=130)
 
 

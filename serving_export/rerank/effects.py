@@ -1,4 +1,4 @@
-"""What re-ranking does to the first places of the lists: for the log of `build_lists` and for `benchmarks.rerank`."""
+"""What re-ranking does to the lists: for the log of `build_lists` and for `benchmarks.rerank`."""
 
 import numpy as np
 import polars as pl
@@ -6,31 +6,30 @@ import polars as pl
 from serving_export.rerank.facts import Facts
 from serving_export.rerank.greedy import SMOOTHING
 
-K = 10
 MEASURES = ["diversity", "novelty", "divergence"]
 
 
 class Effects:
     """Collects what re-ranking changes, some users at a time."""
 
-    def __init__(self, items: pl.DataFrame) -> None:
-        """`items` is the lake's: item_id, category."""
-        self.items = items
+    def __init__(self, items: pl.DataFrame, size: int) -> None:
+        """`items` is the lake's: item_id, category. size: items in a list."""
+        self.items, self.size = items, size
         self.sums: list[pl.DataFrame] = []  # list, figure, sum, count
 
     def add(self, lists: pl.DataFrame, before: pl.DataFrame, facts: Facts) -> None:
         """Lists of some users that `make_lists` made with and without weights and rules."""
-        both = lists.filter(pl.col("rank") <= K).join(before, on=["user_key", "list", "rank"], how="left", suffix="_before")
+        both = lists.join(before, on=["user_key", "list", "rank"], how="left", suffix="_before")
         changed = pl.col("item_id").ne_missing(pl.col("item_id_before")).cast(pl.Float64)
         tables = [both.select("list", places_changed=changed)]
         for suffix, of in (("_before", before), ("", lists)):
-            tables.append(measures(of, facts, self.items).select("list", pl.col(MEASURES).name.suffix(suffix)))
+            tables.append(measures(of, facts, self.items, self.size).select("list", pl.col(MEASURES).name.suffix(suffix)))
         for table in tables:
             figures = table.unpivot(index="list", variable_name="figure").drop_nulls()
             self.sums.append(figures.group_by("list", "figure").agg(pl.col("value").sum().alias("sum"), count=pl.len()))
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """By list: `places_changed`, the share of the first `K` that hold another item, and each measure before and now."""
+        """By list: `places_changed`, the share of places that hold another item, and each measure before and now."""
         if not self.sums:
             return {}
         means = pl.concat(self.sums).group_by("list", "figure").agg(mean=pl.col("sum").sum() / pl.col("count").sum())
@@ -40,7 +39,7 @@ class Effects:
         return found
 
 
-def measures(lists: pl.DataFrame, facts: Facts, items: pl.DataFrame, k: int = K) -> pl.DataFrame:
+def measures(lists: pl.DataFrame, facts: Facts, items: pl.DataFrame, k: int) -> pl.DataFrame:
     """Of the first k places of each user's lists: user_key, list, diversity, novelty, divergence.
 
     - diversity: one less the mean similarity of two items, which is that of `greedy` (null for a single item);

@@ -39,7 +39,7 @@ class Reranker:
         users = pl.DataFrame(lake.read("users", day, ["user_key", "age_band", "income_band"]))
         path = PROJECT_ROOT / settings.rules_file if settings.rules_file else None
         self.rules = read_rules(path, day, items, users)
-        self.effects = Effects(items)
+        self.effects = Effects(items, self.size)
 
     def lists(self, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame) -> pl.DataFrame:
         """The lists of some users: see `make_lists`. All tables are the date's, of the same users."""

@@ -100,7 +100,7 @@ FACTS = Facts(
 
 
 def test_measures_of_a_list_by_hand() -> None:
-    (row,) = measures(release("a", "b", "c"), FACTS, ITEMS).iter_rows(named=True)
+    (row,) = measures(release("a", "b", "c"), FACTS, ITEMS, 10).iter_rows(named=True)
     assert row["novelty"] == pytest.approx(0.5)
     assert row["diversity"] == pytest.approx(1 - (0.5 + 0.5 + 0) / 3)  # a and b: category; a and c: vector; b and c: neither
     mix = [0.99 * 2 / 3 + 0.005, 0.99 / 3 + 0.005]
@@ -108,7 +108,7 @@ def test_measures_of_a_list_by_hand() -> None:
 
 
 def test_effects_are_told_before_and_after() -> None:
-    effects = Effects(ITEMS)
+    effects = Effects(ITEMS, 10)
     effects.add(release("a", "c"), release("a", "b"), FACTS)
     effect = effects.figures()["for_you"]
     assert (effect["places_changed"], effect["diversity_before"], effect["diversity"]) == (0.5, 0.5, 0.5)
