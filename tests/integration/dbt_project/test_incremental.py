@@ -75,6 +75,17 @@ def load_release(day: date, chance: random.Random) -> None:
         connection.cursor().executemany("insert into serving.user_lists values (%s, %s, %s, %s, %s, %s)", rows)
 
 
+def define_experiment(starts_on: date, ends_on: date) -> None:
+    """Half of the users in either variant, wherever they are shown anything."""
+    rows = [("home", variant, variant == "a", 0.5, first, first + 5000, starts_on, ends_on, "{}")
+            for variant, first in (("a", 0), ("b", 5000))]  # fmt: skip
+    with warehouse.connect() as connection:
+        connection.cursor().executemany(
+            "insert into ops.experiment_variants (experiment, variant, is_control, share, first_bucket, until_bucket,"
+            " starts_on, ends_on, uses) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)", rows,
+        )  # fmt: skip
+
+
 def note_built() -> None:
     """What the export does last."""
     with warehouse.connect() as connection:
@@ -93,6 +104,7 @@ def test_built_date_by_date_or_from_scratch_the_marts_are_the_same(empty_warehou
         load_catalogue(day, chance)
         load_promotions(day, chance)
     load_release(early[-4], chance)
+    define_experiment(early[3], last[-1])
     build(early[-1], command="run")
     note_built()
     first = checksums()
