@@ -44,7 +44,12 @@ app.command()(commands.models)
 def shop(cutoff: date) -> dict[str, pl.DataFrame]:
     tables = training_shop.tables(cutoff, seed=cutoff.month, users=USERS)
     visits = pl.when(NEW).then(3).otherwise(training_shop.VISITS).cast(pl.Float32)
-    return tables | {"user": tables["user"].with_columns(visits=visits)}
+    weekends = pl.when(THIRD_CATEGORY).then(1.0).otherwise(0.0).cast(pl.Float32)  # what tells these users from others
+    prices = pl.when(EVEN).then(2.0).otherwise(1.0).cast(pl.Float32)  # and these items
+    return tables | {
+        "user": tables["user"].with_columns(visits=visits, weekend_share=weekends),
+        "item": tables["item"].with_columns(price=prices),
+    }
 
 
 def bought(cutoff: date, mistaken: pl.Expr) -> pl.DataFrame:
