@@ -86,7 +86,7 @@ def fit(
 
 
 def examples_of(ranker: Ranker, tables: dict[date, dict[str, pl.DataFrame]], events: dict[date, pl.DataFrame]) -> Examples:
-    """What the scorer learns from: the examples of all cut-offs, with the states and vectors of the ranker's encoder."""
+    """What the scorer learns from: the examples of all cut-offs."""
     parts = []
     for cutoff in sorted(tables):
         rows = ranker.assemble(tables[cutoff])
