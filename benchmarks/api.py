@@ -123,6 +123,7 @@ def serve(port: int, redis_url: str, journal: str, constant: bytes) -> None:
     from serving_export.api.stores import Stores
     from serving_export.pool import Pool
 
+    os.environ["CARTWHEEL_API_UPLOAD_EVERY_S"] = "86400"  # the impressions of a benchmark belong to no landing zone
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log is written, but not into this program's output
     stores = Stores(OnlineReader(redis_url), PostgresStore(Pool(get_settings().api_postgres_dsn).session, SCHEMA))
     app = create_app(stores, journal=Journal(Path(journal)))

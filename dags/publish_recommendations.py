@@ -45,7 +45,13 @@ def publish_recommendations():
 
             build_lists(partition_day(dag_run))
 
-        score() >> explain() >> build_lists() >> Gates(task_id="gate_release", gates=("release",))
+        @task
+        def build_similar(dag_run=None) -> None:
+            from serving_export.similar import build_similar
+
+            build_similar(partition_day(dag_run))
+
+        score() >> explain() >> build_lists() >> build_similar() >> Gates(task_id="gate_release", gates=("release",))
 
     @task_group
     def release():

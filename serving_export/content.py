@@ -7,6 +7,7 @@ not depend on the order in which a store gives them back.
     segment:<segment>                      a packed list
     member:<user_id>                       the segment of a known user without lists
     title:<item_id>                        the title of a recommended item
+    similar|context:<item_id>              see `beside`
 """
 
 import hashlib
@@ -22,6 +23,8 @@ import pyarrow.compute as pc
 
 from cartwheel import lake
 from cartwheel.contracts import LISTS
+from serving_export.beside import SCHEMA as BESIDE
+from serving_export.beside import beside
 from serving_export.binary_columns import buffer_of, joined, offsets, repeated
 from serving_export.packing import pack_all
 from serving_export.segments import ALL, member_segment
@@ -36,6 +39,7 @@ SCHEMAS = {
     "segments": pa.schema([("segment", _TEXT), *_RANKED]),
     "members": pa.schema([("user_id", _TEXT), ("segment", _TEXT)]),
     "titles": pa.schema([("item_id", _TEXT), ("title", _TEXT)]),
+    "beside": BESIDE,
 }  # fmt: skip
 RELEASE_COLUMNS = ["user_key", "list", "rank", "item_id", "score", "reason"]
 
@@ -48,13 +52,14 @@ class BadContentError(ValueError):
 class Part:
     """Some of a release, in the layout of `SCHEMAS`: a row per user and list, per segment, per member, per item.
 
-    Every list of a user is in one part, best item first. The popular lists and the titles are in the last one.
+    Every list of a user is in one part, best item first. The popular lists and all of the items are in the last one.
     """
 
     lists: pa.Table = field(default_factory=SCHEMAS["lists"].empty_table)
     segments: pa.Table = field(default_factory=SCHEMAS["segments"].empty_table)
     members: pa.Table = field(default_factory=SCHEMAS["members"].empty_table)
     titles: pa.Table = field(default_factory=SCHEMAS["titles"].empty_table)
+    beside: pa.Table = field(default_factory=SCHEMAS["beside"].empty_table)
 
 
 Content = Iterable[Part]  # can be gone through more than once
@@ -108,6 +113,7 @@ class ReleaseInTheLake:
             segments=_popular(popular, self.day),
             members=_members(users.rest(), keys.rest(), known),
             titles=_titles(shown, self.day),
+            beside=beside(shown, self.day),
         )
 
 
@@ -169,15 +175,16 @@ def _titles(shown: set[str], day: date) -> pa.Table:
 
 def entries(part: Part) -> tuple[pa.BinaryArray, pa.BinaryArray]:
     """Every key (without prefix and build) and its bytes."""
-    lists, segments, members, titles = map(_columns, (part.lists, part.segments, part.members, part.titles))
+    lists, segments, members, titles, items = map(_columns, (part.lists, part.segments, part.members, part.titles, part.beside))
     keys = [
         joined(lists["list"], repeated(b":", len(part.lists)), lists["user_id"]),
         joined(repeated(b"segment:", len(part.segments)), segments["segment"]),
         joined(repeated(b"member:", len(part.members)), members["user_id"]),
         joined(repeated(b"title:", len(part.titles)), titles["item_id"]),
+        joined(items["kind"], repeated(b":", len(part.beside)), items["name"]),
     ]
     packed = [pack_all(*(columns[name] for name, _ in _RANKED)) for columns in (lists, segments)]
-    texts = [members["segment"].cast(pa.binary()), titles["title"].cast(pa.binary())]
+    texts = [members["segment"].cast(pa.binary()), titles["title"].cast(pa.binary()), items["payload"]]
     return pa.concat_arrays(keys), pa.concat_arrays(packed + texts)
 
 

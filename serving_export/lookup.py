@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from serving_export.packing import Item
+from serving_export.packing import Item, unpack
 from serving_export.segments import segment_chain
 from serving_export.store import Store, release_of
 
@@ -113,7 +113,10 @@ class StoreReader:
         return await asyncio.to_thread(self._read, entries, first)
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
-        return await asyncio.to_thread(self.store.titles, build, list(names))
+        if kind == "title":
+            return await asyncio.to_thread(self.store.titles, build, list(names))
+        found = await asyncio.to_thread(self.store.beside, build, kind, list(names))
+        return {name: unpack(payload) if kind == "similar" else payload.decode() for name, payload in found.items()}
 
     def _read(self, entries: Sequence[Entry], first: int | None) -> tuple[str, list[Any]] | None:
         build = self.store.current()

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 SCHEMA = "serving"
 DROP_WAIT = "2s"  # dropping a partition waits for readers, and newer readers wait behind it
 _ITEMS = "select item_ids, scores::double precision[], reasons"
-TABLES = {"lists": "user_lists", "segments": "segment_lists", "members": "segment_members", "titles": "items"}
+TABLES = {"lists": "user_lists", "segments": "segment_lists", "members": "segment_members", "titles": "items", "beside": "beside"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class PostgresStore:
         with self.session() as connection:
             connection.execute(f"set local lock_timeout = '{DROP_WAIT}'")
             connection.execute(self._sql("drop table if exists {0}.{1}", partition(build)))
-            for table in ("segment_lists", "segment_members", "items"):
+            for table in ("segment_lists", "segment_members", "items", "beside"):
                 connection.execute(self._sql("delete from {0}.{1} where build_id = {build}", table, build))
 
     def current(self) -> str | None:
@@ -140,6 +140,10 @@ class PostgresStore:
     def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
         query = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
         return dict(self._query(query, (item_ids,), build))
+
+    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
+        query = "select name, payload from {schema}.beside where build_id = {build} and kind = %s and name = any(%s)"
+        return dict(self._query(query, (kind, names), build))
 
     def releases(self) -> list[dict[str, Any]]:
         """The view `releases`: one row per loaded release, latest first."""

@@ -139,8 +139,11 @@ class RedisStore:
     def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
         if not item_ids:
             return {}
-        values = self._mget([self._key(build, f"title:{item_id}") for item_id in item_ids])
-        return {item_id: value.decode() for item_id, value in zip(item_ids, values, strict=True) if value is not None}
+        return {item_id: title.decode() for item_id, title in self.beside(build, "title", item_ids).items()}
+
+    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
+        values = self._mget([self._key(build, f"{kind}:{name}") for name in names])
+        return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
     def _get(self, key: str) -> bytes | None:
         return cast("bytes | None", self.client.get(key))

@@ -41,6 +41,9 @@ class Store(Protocol):
     def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
         """The titles of recommended items."""
 
+    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
+        """Entries of one kind of `beside`, by name, without those that are not there."""
+
 
 def release_of(build: str) -> str:
     """The release a build belongs to."""

@@ -21,6 +21,7 @@ from cartwheel.settings import get_settings
 from serving_export import redis_store
 from serving_export.catalog import Catalog
 from serving_export.content import SCHEMAS, Part
+from serving_export.packing import pack_all
 from serving_export.postgres_store import PostgresStore
 from serving_export.redis_store import RedisStore
 from serving_export.release import Releases
@@ -58,7 +59,7 @@ def drop_schema() -> None:
 
 def content(day: date) -> list[Part]:
     """Every reason names the day, so that a mix of two releases shows. The last user has no `buy_again`."""
-    return [Part(lists=_lists(day, USERS[:20])), Part(_lists(day, USERS[20:]), _popular(day), _cold(), _titles())]
+    return [Part(lists=_lists(day, USERS[:20])), Part(_lists(day, USERS[20:]), _popular(day), _cold(), _titles(), _beside())]
 
 
 def _lists(day: date, users: list[str]) -> pa.Table:
@@ -88,6 +89,14 @@ def _cold() -> pa.Table:
 def _titles() -> pa.Table:
     items = [f"{name} {rank}" for name in LISTS for rank in range(1, SIZE + 1)]
     return pa.Table.from_pylist([{"item_id": item, "title": f'The "{item}", large'} for item in items], SCHEMAS["titles"])
+
+
+def _beside() -> pa.Table:
+    """for_you 1 is like for_you 4, for_you 2 sells in the region north, for_you 3 is of the category of discover 1."""
+    similar = pack_all(pa.array([["for_you 4"]]), pa.array([[0.5]], pa.list_(pa.float32())), pa.array([["alike"]]))
+    rows = [("similar", "for_you 1", similar[0].as_py()), ("context", "discover 1", b'{"category": "c"}')]
+    rows += [("context", "for_you 3", b'{"category": "c"}'), ("context", "for_you 2", b'{"lifts": {"region=north": 0.6}}')]
+    return pa.Table.from_pylist([dict(zip(SCHEMAS["beside"].names, row, strict=True)) for row in rows], SCHEMAS["beside"])
 
 
 def publish(target: Releases, day: date) -> None:

@@ -111,6 +111,15 @@ create table if not exists serving.items (
     primary key (build_id, item_id)
 );
 
+-- What a build holds beside its lists: of the items that it shows, the similar ones and what a context is told.
+create table if not exists serving.beside (
+    build_id text not null references serving.builds on delete cascade,
+    kind text not null,
+    name text not null,
+    payload bytea not null,
+    primary key (build_id, kind, name)
+);
+
 -- The lists of every build, ready or not: one row per build, user, list and rank.
 create or replace view serving.lists as
 select

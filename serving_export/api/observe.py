@@ -9,6 +9,7 @@ import re
 import time
 import uuid
 from functools import lru_cache
+from itertools import count
 
 import msgspec
 import structlog
@@ -18,6 +19,7 @@ from serving_export.api.metrics import REQUESTS, SECONDS
 
 log = structlog.get_logger()
 
+_process, _number = uuid.uuid4().hex, count()
 PLAIN = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -47,7 +49,7 @@ class Observe:
             return
         started, status = time.perf_counter(), 500
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-        request_id = given if PLAIN.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if PLAIN.fullmatch(given) else f"{_process}-{next(_number)}"
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:

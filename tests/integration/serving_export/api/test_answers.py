@@ -14,6 +14,7 @@ from structlog.testing import CapturingLogger
 from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import get_settings
 from serving_export.api import observe
+from serving_export.api.observe import PLAIN
 from serving_export.pool import Pool
 from serving_export.postgres_store import PostgresStore
 
@@ -58,7 +59,7 @@ def test_a_known_user_is_answered_from_redis(client: TestClient) -> None:
 
 
 def test_postgresql_answers_the_same_when_redis_is_gone(client: TestClient, nowhere: str, tmp_path: Path) -> None:
-    path = "/v1/users/user 2/recommendations"
+    path = "/v1/users/user 2/recommendations?region=north&page_item=for_you 1"
     from_redis = client.get(path).json()
     from_postgresql = make_client(tmp_path, redis_url=f"redis://{nowhere}/0").get(path).json()
     assert (from_redis.pop("source"), from_postgresql.pop("source")) == ("redis", "postgresql")
@@ -144,6 +145,28 @@ def test_excluded_items_are_left_out(client: TestClient) -> None:
     assert (answer["items"][0]["item_id"], answer["items"][0]["rank"], answer["context_used"]) == ("for_you 2", 1, ["exclude"])
 
 
+@pytest.mark.parametrize(
+    ("context", "order", "used"),
+    [
+        ({"region": "north"}, [2, 1, 3, 4, 5], ["region"]),  # exp(0.6) / 12 > 1 / 11
+        ({"region": "south", "hour": 3, "device": "app"}, [1, 2, 3, 4, 5], []),
+        ({"page_item": "for_you 1"}, [4, 2, 3, 5], ["page_item"]),  # without itself, for_you 4 is third: 2 / 13 > 1 / 11
+        ({"page_item": "discover 1"}, [3, 1, 2, 4, 5], ["page_item"]),  # 1.5 / 13 > 1 / 11
+    ],
+)
+def test_context_puts_the_list_in_another_order(client: TestClient, context: dict, order: list[int], used: list[str]) -> None:
+    answer = client.get("/v1/users/user 1/recommendations", params=context).json()
+    assert [item["item_id"] for item in answer["items"]] == [f"for_you {number}" for number in order]
+    assert [item["rank"] for item in answer["items"]] == list(range(1, len(order) + 1))
+    assert answer["context_used"] == used
+
+
+def test_similar_items(client: TestClient) -> None:
+    answer = client.get("/v1/items/for_you 1/similar").json()
+    assert [(item["item_id"], item["score"]) for item in answer["items"]] == [("for_you 4", 0.5)]
+    assert client.get("/v1/items/nothing/similar").status_code == 404
+
+
 def test_the_reason_of_one_item(client: TestClient) -> None:
     answer = client.get("/v1/users/user 1/recommendations/discover 3/reason", params={"list": "discover"}).json()
     assert (answer["item"]["rank"], answer["item"]["reason"]) == (3, "of 1999-02-01")
@@ -158,7 +181,7 @@ def test_popular_by_segment(client: TestClient) -> None:
 def test_request_ids_come_back(client: TestClient) -> None:
     assert client.get("/health", headers={"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
     made = client.get("/health", headers={"X-Request-ID": "not plain!"}).headers["x-request-id"]
-    assert len(made) == 32 and made != client.get("/health").headers["x-request-id"]
+    assert PLAIN.fullmatch(made) and made != client.get("/health").headers["x-request-id"]
 
 
 def test_metrics_count_what_was_asked(client: TestClient) -> None:
