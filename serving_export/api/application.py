@@ -1,6 +1,7 @@
 """The application: routers, stores, access, journal and error pages put together. What it answers is in `routes/`."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,7 +23,15 @@ DESCRIPTION = """Recommendations of the release that is served, and the way back
 
 Errors are one sentence in `detail`. Every answer has an `X-Request-ID`, the caller's own if it sent one. Keys, limits and
 all else are in docs/api.md."""
-ROUTERS = (recommendations.router, items.router, releases.router, events.router, metrics.router, health.router)
+ROUTERS = (
+    recommendations.busiest,
+    recommendations.router,
+    items.router,
+    releases.router,
+    events.router,
+    metrics.router,
+    health.router,
+)
 
 
 def create_app(stores: Stores | None = None, access: Access | None = None, journal: Journal | None = None) -> FastAPI:
@@ -47,6 +56,8 @@ def create_app(stores: Stores | None = None, access: Access | None = None, journ
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """While it runs, events go to the landing bucket, and the popular list is kept at hand."""
     log_as_json()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: walking through it again would hold up requests for tenths of a second
     every_s = get_settings().api_upload_every_s
     tasks = [
         asyncio.create_task(upload_now_and_then(app.state.journal, every_s)),

@@ -23,7 +23,10 @@ class Context(BaseModel):
     exclude: list[Text] = Field([], max_length=MAX_EXCLUDED, description="Items to leave out, for example the basket.")
 
     def says_something(self) -> bool:
-        return bool(self.model_fields_set & set(Context.model_fields))
+        return not _CONTEXT.isdisjoint(self.model_fields_set)
+
+
+_CONTEXT = frozenset(Context.model_fields)
 
 
 class ListRequest(Context):

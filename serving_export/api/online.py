@@ -32,7 +32,11 @@ class OnlineReader:
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
         self.prefix, self.build = prefix, ""
         self.client = redis.asyncio.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+            url,
+            single_connection_client=True,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
         )
         self.waiting: list[tuple[list[str], asyncio.Future[list[bytes | None]]]] = []
         self.sender: asyncio.Task | None = None

@@ -19,14 +19,17 @@ from serving_export.api.models import (
     UserRequest,
     UsersRequest,
 )
-from serving_export.api.query import parameters_of, read_query
+from serving_export.api.query import Direct, parameters_of, read_query
 from serving_export.api.recommend import Shown, body, ranked, recommend, record
 from serving_export.api.stores import TheStores
 from serving_export.lookup import Entry, Reader
 from serving_export.segments import segment_chain
 from serving_export.store import release_of
 
-router = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED, dependencies=[Depends(Allow("recommend"))])
+allow = Allow("recommend")
+router = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED)
+allowed = [Depends(allow)]
+busiest = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED, route_class=Direct)
 UserId = Annotated[Text, Path(description="The shop's id of the user.")]
 EXCLUDE = frozenset({"exclude"})
 _encode = msgspec.json.Encoder().encode  # of dictionaries in the form of the models: twenty times faster than these
@@ -36,24 +39,25 @@ def answer(content: Any) -> Response:
     return Response(_encode(content), media_type="application/json")
 
 
-@router.get(
+@busiest.get(
     "/users/{user_id}/recommendations",
     response_model=Recommendations,
     responses={422: {"model": Problem, "description": "A parameter is wrong."}},
-    openapi_extra=parameters_of(UserRequest, "user_id"),
+    openapi_extra=parameters_of(UserRequest, "user_id") | {"security": [{allow.scheme_name: []}]},
 )
 async def get_recommendations(request: Request) -> Response:
     """One list of a user. An unknown user gets the popular list of the closest known segment.
 
     What the request says of its context moves items within the list; `context_used` names what had an effect.
     """
+    await allow(request)
     wanted = read_query(request, UserRequest, many=EXCLUDE)
     shown = await recommend(request.app.state.stores, wanted.user_id, wanted)
     _note(request, wanted.user_id, wanted, shown)
     return answer(body(wanted.user_id, wanted, shown))
 
 
-@router.post("/recommendations", response_model=ManyRecommendations)
+@router.post("/recommendations", dependencies=allowed, response_model=ManyRecommendations)
 async def post_recommendations(request: Request, wanted: UsersRequest, stores: TheStores) -> Response:
     """One list for each of up to 200 users. It counts as so many requests."""
     charge(request, len(wanted.user_ids) - 1)
@@ -66,6 +70,7 @@ async def post_recommendations(request: Request, wanted: UsersRequest, stores: T
 
 @router.get(
     "/users/{user_id}/recommendations/{item_id:path}/reason",
+    dependencies=allowed,
     response_model=Reason,
     responses={404: {"model": Problem, "description": "The item is not in this list of the user."}},
 )
@@ -80,7 +85,7 @@ async def get_reason(
     return answer({"release": shown.release, "user_id": user_id, "list": list, "item": items[0]})
 
 
-@router.get("/popular", response_model=ItemList)
+@router.get("/popular", dependencies=allowed, response_model=ItemList)
 async def get_popular(
     stores: TheStores,
     age_band: Annotated[Text | None, Query(description="Of the segment.")] = None,
