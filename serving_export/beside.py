@@ -4,7 +4,8 @@
     context:<item_id>    JSON: `category`, and `lifts`, how much more it is bought somewhere than usual: logarithms by
                          `<context>=<value>`, of part of day, device and region
 
-Reads release_similar, features/context_item and items of the date. A date built before there were similar items has none.
+Reads release_similar, features/context_item and items of the date. A date whose chain did not build one
+of the first two yet has no entries of that kind.
 """
 
 from datetime import date
@@ -14,9 +15,11 @@ import polars as pl
 import pyarrow as pa
 
 from cartwheel import lake
+from cartwheel.contracts import LAKE_SCHEMAS
 from serving_export.packing import pack_all
 
 SCHEMA = pa.schema([("kind", pa.string()), ("name", pa.string()), ("payload", pa.binary())])
+COLUMNS = ["context", "value", "item_id", "log_lift"]
 CONTEXTS = ("part_of_day", "device", "region")
 LEAST_LIFT = 0.1  # what is bought a tenth more or less somewhere is bought everywhere
 REASON = "Bought by the same people"
@@ -24,13 +27,20 @@ REASON = "Bought by the same people"
 
 def beside(shown: set[str], day: date) -> pa.Table:
     """The entries of all shown items, in the layout of `SCHEMA`."""
-    similar = lake.read("release_similar", day) if lake.exists("release_similar", day) else None
-    lifts = [
-        pl.DataFrame(rows).filter(pl.col("context").is_in(CONTEXTS), pl.col("item_id").is_in(shown))
-        for rows in lake.batches("features/context_item", day, ["context", "value", "item_id", "log_lift"])
-    ]
     items = pl.DataFrame(lake.read("items", day, columns=["item_id", "category"])).filter(pl.col("item_id").is_in(shown))
-    return pa.concat_tables([*([_similar(pl.DataFrame(similar))] if similar else []), _contexts(pl.concat(lifts), items)])
+    tables = [_contexts(_lifts(shown, day), items)]
+    if lake.exists("release_similar", day):
+        tables.append(_similar(pl.DataFrame(lake.read("release_similar", day))))
+    return pa.concat_tables(tables)
+
+
+def _lifts(shown: set[str], day: date) -> pl.DataFrame:
+    """context, value, item_id and log_lift of the shown items in the contexts that a request may name."""
+    found = [pl.DataFrame(LAKE_SCHEMAS["features/context_item"].empty_table()).select(COLUMNS)]
+    if lake.exists("features/context_item", day):
+        for rows in lake.batches("features/context_item", day, COLUMNS):
+            found.append(pl.DataFrame(rows).filter(pl.col("context").is_in(CONTEXTS), pl.col("item_id").is_in(shown)))
+    return pl.concat(found, how="vertical_relaxed")
 
 
 def _similar(similar: pl.DataFrame) -> pa.Table:

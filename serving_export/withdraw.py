@@ -35,7 +35,7 @@ SHOWN_TO_OTHERS = """
 
 
 class StoresEraser:
-    """The person in the releases of both stores: see `cartwheel.privacy.person.Eraser`. The API keeps nothing itself."""
+    """The person in the releases of both stores: see `cartwheel.privacy.person.Eraser`."""
 
     def find(self, person: Person) -> Places:
         """Keys in Redis. The tables of PostgreSQL are searched with all others."""
