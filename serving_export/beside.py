@@ -30,7 +30,8 @@ def beside(shown: set[str], day: date) -> pa.Table:
     items = pl.DataFrame(lake.read("items", day, columns=["item_id", "category"])).filter(pl.col("item_id").is_in(shown))
     tables = [_contexts(_lifts(shown, day), items)]
     if lake.exists("release_similar", day):
-        tables.append(_similar(pl.DataFrame(lake.read("release_similar", day))))
+        similar = pl.DataFrame(lake.read("release_similar", day))  # of an earlier build of the lists, perhaps
+        tables.append(_similar(similar.filter(pl.col("item_id").is_in(shown))))
     return pa.concat_tables(tables)
 
 

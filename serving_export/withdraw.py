@@ -27,6 +27,7 @@ LOCK_WAIT_S = 300.0
 OF_USERS = (*LISTS, "member")  # kinds of entries whose name ends with a user's id
 ROWS_OF_USERS = "select {columns} from {schema}.{table} where build_id = {build} and user_id = any(%s)"
 TITLES = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
+BESIDE = "select {columns} from {schema}.{table} where build_id = {build} and name = any(%s)"
 SHOWN_TO_OTHERS = """
     select unnest(item_ids) from {schema}.user_lists where build_id = {build} and user_id <> all(%s)
     union
@@ -68,11 +69,13 @@ def _withdraw_from(postgres: PostgresStore, redis: RedisStore, build: Build, use
         gone = _part_of(postgres, connection, build.build_id, users)
         titles = gone.titles["item_id"].to_pylist()
         of_users = [f"{kind}:{user}" for user in users for kind in OF_USERS]
-        keys = redis.remove_entries(build.build_id, [*of_users, *(f"title:{item}" for item in titles)])
+        of_items = [f"title:{item}" for item in titles] + [f"{row['kind']}:{row['name']}" for row in gone.beside.to_pylist()]
+        keys = redis.remove_entries(build.build_id, of_users + of_items)
         for table, column, values in (
             ("user_lists", "user_id", users),
             ("segment_members", "user_id", users),
             ("items", "item_id", titles),
+            ("beside", "name", titles),
         ):
             statement = "delete from {schema}.{table} where build_id = {build} and {columns} = any(%s)"
             connection.execute(_sql(postgres, statement, build.build_id, table, column), (values,))
@@ -81,7 +84,7 @@ def _withdraw_from(postgres: PostgresStore, redis: RedisStore, build: Build, use
 
 
 def _part_of(postgres: PostgresStore, connection: psycopg.Connection, build: str, users: list[str]) -> Part:
-    """What a build holds for these users alone, with the titles that nobody else's list shows."""
+    """What a build holds for these users alone, with all of the items that nobody else's list shows."""
 
     def read(name: str, query: str, values: list) -> pa.Table:
         schema = SCHEMAS[name]
@@ -91,8 +94,8 @@ def _part_of(postgres: PostgresStore, connection: psycopg.Connection, build: str
     lists, members = read("lists", ROWS_OF_USERS, users), read("members", ROWS_OF_USERS, users)
     shown = pc.unique(lists["item_ids"].combine_chunks().flatten()).to_pylist()
     others = {item for (item,) in connection.execute(_sql(postgres, SHOWN_TO_OTHERS, build), (users,))} if shown else set()
-    titles = read("titles", TITLES, [item for item in shown if item not in others])
-    return Part(lists, members=members, titles=titles)
+    alone = [item for item in shown if item not in others]
+    return Part(lists, members=members, titles=read("titles", TITLES, alone), beside=read("beside", BESIDE, alone))
 
 
 def _correct(postgres: PostgresStore, connection: psycopg.Connection, build: str, gone: Part) -> None:

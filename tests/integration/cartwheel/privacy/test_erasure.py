@@ -73,6 +73,7 @@ def test_erased_from_everywhere_and_nobody_else_touched(user):
         "ops.built_dates",
         "serving.builds",
         "serving.items",
+        "serving.beside",
     }:
         left = set(before[place]) - set(after[place])
         assert set(after[place]) <= set(before[place]), place
