@@ -44,11 +44,11 @@ from benchmarks.http_load import Load, Outcome
 from cartwheel import api_keys, warehouse
 from cartwheel.local.config import free_ports
 from cartwheel.settings import get_settings
-from serving_export.catalog import Catalog
-from serving_export.content import SCHEMAS, Part
-from serving_export.postgres_store import PostgresStore
-from serving_export.redis_store import RedisStore
-from serving_export.release import Releases
+from serving_export.releases.catalog import Catalog
+from serving_export.releases.content import SCHEMAS, Part
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import Releases
 
 DAY, SCHEMA = date(1900, 1, 1), "serving_bench_api"
 USERS, ITEMS, LIST_SIZE = 5000, 20_000, 50
@@ -123,7 +123,7 @@ def serve(port: int, redis_url: str, journal: str, constant: bytes) -> None:
     from serving_export.api.journal import Journal
     from serving_export.api.online import OnlineReader
     from serving_export.api.stores import Stores
-    from serving_export.pool import Pool
+    from serving_export.releases.pool import Pool
 
     os.environ["CARTWHEEL_API_UPLOAD_EVERY_S"] = "86400"  # the impressions of a benchmark belong to no landing zone
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log is written, but not into this program's output

@@ -41,13 +41,13 @@ from benchmarks.processes import Watch
 from cartwheel import lake, warehouse
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.settings import get_settings
-from serving_export.binary_columns import buffer_of, decimals, joined, lengths, repeated
-from serving_export.binary_copy import HEADER, TRAILER, binary_rows
-from serving_export.catalog import Catalog
-from serving_export.content import SCHEMAS, Content, Part, entries, read_content
-from serving_export.postgres_store import PostgresStore, partition
-from serving_export.redis_store import RedisStore
-from serving_export.release import Releases
+from serving_export.releases.binary_columns import buffer_of, decimals, joined, lengths, repeated
+from serving_export.releases.binary_copy import HEADER, TRAILER, binary_rows
+from serving_export.releases.catalog import Catalog
+from serving_export.releases.content import SCHEMAS, Content, Part, entries, read_content
+from serving_export.releases.postgres_store import PostgresStore, partition
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import Releases
 
 DAY, PREFIX = date(1900, 1, 1), "cwbench"
 USERS_PER_PART, ITEMS, LIST_SIZE = 20_000, 20_000, 50

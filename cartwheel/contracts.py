@@ -220,7 +220,7 @@ LAKE_SCHEMAS: dict[str, pa.Schema] = {
     ),
     # Popular lists for users without lists of their own; segments are `all`, `<age_band>|<income_band>` or `*` for either.
     "release_segments": _schema(segment=_text, rank=_int, item_id=_text, score=_float, reason=_text),
-    # The nearest items of each item that the release shows, by who buys them: see serving_export/similar.py.
+    # The nearest items of each item that the release shows, by who buys them: see serving_export/lists/similar.py.
     "release_similar": _schema(item_id=_text, rank=_int, similar_id=_text, score=_float),
     # A release as published: every list of every user, best first; reason is text a shop can show.
     "release": _schema(user_key=_text, list=_text, rank=_int, item_id=_text, score=_float, reason=_text),

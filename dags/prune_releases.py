@@ -31,7 +31,7 @@ def prune_releases():
     def prune(params=None) -> None:
         import structlog
 
-        from serving_export import publish
+        from serving_export.releases import publish
 
         if params["dry_run"]:
             found = [build.build_id for build in publish.releases().removable()]

@@ -29,25 +29,25 @@ def publish_recommendations():
     def lists():
         @task
         def score(dag_run=None) -> None:
-            from serving_export.score import score
+            from serving_export.lists.score import score
 
             score(partition_day(dag_run))
 
         @task
         def explain(dag_run=None) -> None:
-            from serving_export.explain import explain
+            from serving_export.lists.explain import explain
 
             explain(partition_day(dag_run))
 
         @task
         def build_lists(dag_run=None) -> None:
-            from serving_export.build_lists import build_lists
+            from serving_export.lists.build_lists import build_lists
 
             build_lists(partition_day(dag_run))
 
         @task
         def build_similar(dag_run=None) -> None:
-            from serving_export.similar import build_similar
+            from serving_export.lists.similar import build_similar
 
             build_similar(partition_day(dag_run))
 
@@ -57,25 +57,25 @@ def publish_recommendations():
     def release():
         @task
         def load(dag_run=None) -> None:
-            from serving_export.publish import load
+            from serving_export.releases.publish import load
 
             load(partition_day(dag_run))
 
         @task
         def verify(dag_run=None) -> None:
-            from serving_export.publish import verify
+            from serving_export.releases.publish import verify
 
             verify(partition_day(dag_run))
 
         @task(outlets=[RELEASE])
         def switch(dag_run=None) -> None:
-            from serving_export.publish import switch
+            from serving_export.releases.publish import switch
 
             switch(partition_day(dag_run))
 
         @task
         def prune() -> None:
-            from serving_export.publish import prune
+            from serving_export.releases.publish import prune
 
             prune()
 

@@ -34,7 +34,7 @@ def rollback_release():
     def rollback(params=None, dag_run=None) -> None:
         import structlog
 
-        from serving_export import publish
+        from serving_export.releases import publish
 
         if params["dry_run"]:
             served, other = publish.look(params["release"])

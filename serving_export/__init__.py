@@ -1,1 +1,1 @@
-"""From scores to a served release: lists and reasons, loading, verifying, switching, the API and its commands."""
+"""From scores to a served release: lists and reasons, loading, verifying, switching, the API and its pages."""

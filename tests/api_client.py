@@ -12,8 +12,8 @@ from serving_export.api.journal import Journal
 from serving_export.api.keys import Keys
 from serving_export.api.online import OnlineReader
 from serving_export.api.stores import Stores
-from serving_export.pool import Pool
-from serving_export.postgres_store import PostgresStore
+from serving_export.releases.pool import Pool
+from serving_export.releases.postgres_store import PostgresStore
 
 
 def make_app(

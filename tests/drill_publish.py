@@ -31,11 +31,11 @@ from cartwheel import warehouse
 from cartwheel.local import supervisor
 from cartwheel.local.config import LocalConfig, ensure_config
 from cartwheel.settings import get_settings
-from serving_export.lookup import Answer, IncompleteBuildError, recommend
-from serving_export.pool import Pool
-from serving_export.postgres_store import PostgresStore
-from serving_export.redis_store import RedisStore
-from serving_export.release import Releases
+from serving_export.releases.lookup import Answer, IncompleteBuildError, recommend
+from serving_export.releases.pool import Pool
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import Releases
 
 START = date(1999, 3, 1)
 DOES_NOT_ANSWER = (psycopg.Error, redis.RedisError, IncompleteBuildError)

@@ -12,11 +12,11 @@ from small_warehouse import build, load
 
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
-from serving_export.catalog import Catalog
 from serving_export.explorer import routes
-from serving_export.postgres_store import PostgresStore
-from serving_export.redis_store import RedisStore
-from serving_export.release import Releases
+from serving_export.releases.catalog import Catalog
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import Releases
 
 FIRST, SECOND = date(1999, 3, 1), date(1999, 3, 2)
 KEY = "the explorer's key of the tests"

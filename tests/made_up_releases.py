@@ -18,13 +18,13 @@ import pyarrow as pa
 from cartwheel import warehouse
 from cartwheel.contracts import LISTS
 from cartwheel.settings import get_settings
-from serving_export import redis_store
-from serving_export.catalog import Catalog
-from serving_export.content import SCHEMAS, Part
-from serving_export.packing import pack_all
-from serving_export.postgres_store import PostgresStore
-from serving_export.redis_store import RedisStore
-from serving_export.release import Releases
+from serving_export.releases import redis_store
+from serving_export.releases.catalog import Catalog
+from serving_export.releases.content import SCHEMAS, Part
+from serving_export.releases.packing import pack_all
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import Releases
 
 SCHEMA, PREFIX = "serving_test", "cwtest"
 USERS = [f"user {n}" for n in range(30)]

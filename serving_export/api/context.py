@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import msgspec
 
 from serving_export.api.models import Context
-from serving_export.lookup import Found, Reader
-from serving_export.packing import Item
+from serving_export.releases.lookup import Found, Reader
+from serving_export.releases.packing import Item
 
 RANK_OFFSET = 10
 SIMILAR, SAME_CATEGORY = 2.0, 1.5

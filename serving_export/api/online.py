@@ -15,9 +15,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from cartwheel.contracts import LISTS
-from serving_export.lookup import Entry
-from serving_export.packing import unpack
-from serving_export.redis_store import PREFIX
+from serving_export.releases.lookup import Entry
+from serving_export.releases.packing import unpack
+from serving_export.releases.redis_store import PREFIX
 
 TIMEOUT_S = 0.5
 LISTED = {*LISTS, "segment", "similar"}

@@ -13,8 +13,8 @@ from serving_export.api.metrics import ANSWERS
 from serving_export.api.models import ListRequest
 from serving_export.api.records import ShownList, new_id
 from serving_export.api.stores import NoStoreError, Stores
-from serving_export.lookup import Found, Reader, find
-from serving_export.packing import Item
+from serving_export.releases.lookup import Found, Reader, find
+from serving_export.releases.packing import Item
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from serving_export.explorer.charts import interval
 from serving_export.explorer.items import read_item
 from serving_export.explorer.pages import BASE, HERE, link, render
 from serving_export.explorer.users import read_user
-from serving_export.pool import Pool
+from serving_export.releases.pool import Pool
 
 log = structlog.get_logger()
 

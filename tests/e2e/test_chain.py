@@ -222,9 +222,9 @@ def test_later_events_change_no_row_of_what_was_built_before_them():
     assert challenger > int(champion)
     client.set_registered_model_alias("ranker", "champion", str(challenger))
     try:
-        program("serving_export.score", "--date", str(FIRST))
-        program("serving_export.explain", "--date", str(FIRST))
-        program("serving_export.build_lists", "--date", str(FIRST))
+        program("serving_export.lists.score", "--date", str(FIRST))
+        program("serving_export.lists.explain", "--date", str(FIRST))
+        program("serving_export.lists.build_lists", "--date", str(FIRST))
     finally:
         client.set_registered_model_alias("ranker", "champion", champion)
     assert fingerprint(*BUILT, day=FIRST) == before

@@ -14,8 +14,8 @@ from people import key_of, places_with
 
 from cartwheel import warehouse
 from cartwheel.privacy import erase
-from serving_export import publish
-from serving_export.content import checksum, read_content
+from serving_export.releases import publish
+from serving_export.releases.content import checksum, read_content
 
 STEPS = people.STEPS
 USERS = people.make_ids(seed=5, size=len(STEPS) + 4)

@@ -20,11 +20,11 @@ from cartwheel import warehouse
 from cartwheel.contracts import LISTS
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
-from serving_export.lookup import recommend
-from serving_export.pool import Pool
-from serving_export.postgres_store import PostgresStore
-from serving_export.release import Releases
-from serving_export.store import Store
+from serving_export.releases.lookup import recommend
+from serving_export.releases.pool import Pool
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.release import Releases
+from serving_export.releases.store import Store
 
 OLD, NEW, NEXT = date(1999, 3, 1), date(1999, 3, 2), date(1999, 3, 3)
 

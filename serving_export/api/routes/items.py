@@ -10,8 +10,8 @@ from serving_export.api.models import ItemList, Text
 from serving_export.api.recommend import ranked
 from serving_export.api.routes.recommendations import answer
 from serving_export.api.stores import TheStores
-from serving_export.lookup import Reader
-from serving_export.store import release_of
+from serving_export.releases.lookup import Reader
+from serving_export.releases.store import release_of
 
 router = APIRouter(prefix="/v1", tags=["items"], responses=REFUSED, dependencies=[Depends(Allow("recommend"))])
 

@@ -13,9 +13,9 @@ from cartwheel.cli import app
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.privacy import erase
 from cartwheel.settings import get_settings
-from serving_export import publish
-from serving_export.content import checksum, read_content
-from serving_export.lookup import recommend
+from serving_export.releases import publish
+from serving_export.releases.content import checksum, read_content
+from serving_export.releases.lookup import recommend
 
 USERS = people.make_ids(seed=11, size=12)
 WILD = USERS[:10]

@@ -15,8 +15,8 @@ from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import get_settings
 from serving_export.api import observe
 from serving_export.api.observe import PLAIN
-from serving_export.pool import Pool
-from serving_export.postgres_store import PostgresStore
+from serving_export.releases.pool import Pool
+from serving_export.releases.postgres_store import PostgresStore
 
 DAY = date(1999, 2, 1)
 

@@ -1,0 +1,90 @@
+"""Turn the scores of a date into the release's lists, each with its reasons.
+
+    python -m serving_export.lists.build_lists --date 2017-11-30
+
+Reads scores and, where the champion gave them, explanations; items, users, features/*, candidates/union of the date, and what
+`serving_export.rerank` needs. Writes `release` and `release_segments`.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+
+import polars as pl
+import pyarrow as pa
+import structlog
+
+from cartwheel import lake
+from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
+from cartwheel.settings import get_settings
+from serving_export.lists.explained_reasons import LIKE_OTHERS, PAIR, Facts, add_explained_reasons
+from serving_export.lists.reasons import add_reasons, popular_in
+from serving_export.lists.segments import segment_lists
+from serving_export.releases.user_batches import user_batches
+from serving_export.rerank.reranker import Reranker
+from serving_export.rerank.rules import PINNED
+
+log = structlog.get_logger()
+
+USERS_PER_BATCH = 5000
+PICKED = "Picked by the shop"  # reason of a pinned item that the ranker did not score
+
+
+def build_lists(day: date) -> None:
+    """Write the release of a date to the lake, some users at a time.
+
+    Raises:
+        cartwheel.lake.MissingPartitionError: the scores or features of that date are missing.
+    """
+    items, sales, rows_by_list = *(pl.DataFrame(lake.read(name, day)) for name in ("items", "features/item")), Counter[str]()
+    rows = lake.write_batches("release", day, _lists(day, items, sales, rows_by_list))
+    segments = popular_lists(day, items)
+    lake.write("release_segments", day, segments.to_arrow())
+    log.info(
+        "lists built", date=str(day), rows=rows, rows_by_list=dict(rows_by_list), segments=segments["segment"].n_unique()
+    )  # fmt: skip
+
+
+def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Counter[str]) -> Iterator[pa.Table]:
+    """The lists of all users with their reasons: from the explanations of the date's champion, by rule if it gave none."""
+    datasets = {name: name for name in ("scores", "features/user_item", "features/user_category", "candidates/union")}
+    explained = lake.exists("explanations", day)
+    if explained:
+        datasets["explanations"] = "explanations"
+    else:
+        log.info("reasons by rule: the champion gave no explanations", date=str(day))
+    reranker = Reranker(day, items)
+    for _, own in user_batches(datasets, day, "scores", USERS_PER_BATCH):
+        bought = own["features/user_item"]
+        lists = reranker.lists(own["scores"], bought, own["features/user_category"])
+        if explained:
+            facts = Facts(bought, items, sales, own["candidates/union"].select(*PAIR, *LIKE_OTHERS, "content_rank"))
+            lists = add_explained_reasons(lists, own["explanations"], facts)
+        else:
+            lists = add_reasons(lists, bought, items)
+        lists = lists.with_columns(reason=pl.when(source=PINNED).then(pl.lit(PICKED)).otherwise("reason"))
+        rows_by_list.update(dict(lists.group_by("list").len().iter_rows()))
+        yield lists.select(LAKE_SCHEMAS["release"].names).to_arrow()
+    reranker.log_effects()
+
+
+def popular_lists(day: date, items: pl.DataFrame) -> pl.DataFrame:
+    """The popular list of each segment, with its reasons."""
+    bought = (
+        pl.DataFrame(table).filter(pl.col("purchases_28") > 0)
+        for table in lake.batches("features/user_item", day, ["user_key", "item_id", "purchases_28"])
+    )
+    users = pl.DataFrame(lake.read("users", day, ["user_key", "age_band", "income_band"]))
+    segments = segment_lists(pl.concat(bought), users, items, get_settings().list_size)
+    return (
+        segments.join(items.select("item_id", "department"), on="item_id", how="left", maintain_order="left")
+        .with_columns(reason=popular_in(pl.col("department")))
+        .drop("department")
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--date", type=parse_partition_key, required=True)
+    build_lists(parser.parse_args().date)

@@ -1,0 +1,178 @@
+"""The book-keeping of releases in PostgreSQL: which builds exist, which is served, what happened.
+
+Tables `builds`, `pointer` and `release_events` of `cartwheel/sql/30_serving.sql`.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+import structlog
+from psycopg import sql
+from psycopg.rows import class_row
+
+from cartwheel import warehouse
+from serving_export.releases.content import Checksum
+from serving_export.releases.postgres_store import SCHEMA
+
+log = structlog.get_logger()
+
+_COLUMNS = sql.SQL("build_id, release_id, partition_date, model_version, status")
+
+
+class PublishBusyError(RuntimeError):
+    """Another publish holds the lock."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One load of a release; status is loading, verified, ready or retired."""
+
+    build_id: str
+    release_id: str
+    partition_date: date
+    model_version: str
+    status: str
+
+
+class Catalog:
+    """Every method is one transaction."""
+
+    def __init__(self, schema: str = SCHEMA) -> None:
+        self.schema = schema
+
+    @contextmanager
+    def lock(self, wait_s: float, what: str = "publish") -> Iterator[None]:
+        """Only one program at a time publishes; only one moves the pointer or removes builds (`pointer`, held briefly).
+
+        A lock ends with the process that holds it. Who needs both takes `publish` first.
+
+        Raises:
+            PublishBusyError: another one held it all that time.
+        """
+        deadline = time.monotonic() + wait_s
+        name = (f"cartwheel.{self.schema}.{what}",)
+        with warehouse.connect(autocommit=True) as connection:
+            while connection.execute("select pg_try_advisory_lock(hashtext(%s))", name).fetchone() != (True,):
+                if time.monotonic() >= deadline:
+                    raise PublishBusyError(f"another publish has been running for {wait_s:.0f} s: try again when it has ended")
+                log.info("waiting for another publish to end", remaining_s=round(deadline - time.monotonic()))
+                time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
+            yield
+
+    def create(self, release_id: str, day: date, model_version: str) -> Build:
+        """A new build of a release, with status loading."""
+        (build,) = self._builds(
+            "insert into {0}.builds (build_id, release_id, partition_date, model_version, status)"
+            " values (%(release)s || '.' || nextval(%(numbers)s), %(release)s, %(day)s, %(version)s, 'loading')"
+            " returning {1}",
+            {"release": release_id, "numbers": f"{self.schema}.build_number", "day": day, "version": model_version},
+        )
+        return build
+
+    def builds(self) -> list[Build]:
+        """All builds, oldest first: by their numbers, as the server's clock may have been set back."""
+        return self._builds("select {1} from {0}.builds order by split_part(build_id, '.', 2)::bigint")
+
+    def ready(self, release_id: str) -> Build | None:
+        """The build of a release that can be served."""
+        return next((build for build in self.builds() if build.release_id == release_id and build.status == "ready"), None)
+
+    def served(self) -> Build | None:
+        """The build that the pointer names."""
+        found = self._builds("select {1} from {0}.builds join {0}.pointer using (build_id)")
+        return found[0] if found else None
+
+    def set_verified(self, build: str, users: int, rows: int, checksum: Checksum) -> None:
+        self._execute(
+            "update {0}.builds set status = 'verified', users = %s, rows = %s, checksum = %s where build_id = %s",
+            (users, rows, checksum.digest, build),
+        )
+
+    def switch(
+        self, build: Build, event: str, move: bool = True, requested_by: str | None = None, reason: str | None = None
+    ) -> None:
+        """Make a build the ready one of its release and, with `move`, the served one: one transaction."""
+        with warehouse.connect() as connection:
+            self._run(
+                connection,
+                "update {0}.builds set status = 'retired' where release_id = %s and status = 'ready' and build_id <> %s",
+                (build.release_id, build.build_id),
+            )
+            self._run(connection, "update {0}.builds set status = 'ready' where build_id = %s", (build.build_id,))
+            if not move:
+                return
+            served = self._run(connection, "select build_id from {0}.pointer for update").fetchone()
+            replaced = served[0] if served else None
+            self._run(connection, "update {0}.builds set served_until = now() where build_id = %s", (replaced,))
+            self._run(
+                connection,
+                "insert into {0}.pointer (build_id) values (%s)"
+                " on conflict (only_row) do update set build_id = excluded.build_id",
+                (build.build_id,),
+            )
+            self._run(
+                connection,
+                "update {0}.builds set switched_at = now(), served_until = null where build_id = %s",
+                (build.build_id,),
+            )
+            self._record(connection, event, build, replaced, requested_by, reason)
+
+    def removable(self, kept: int, grace_s: float, abandoned_after_s: float) -> list[Build]:
+        """Builds that nothing needs: neither served, nor of the latest `kept` ready ones, nor just replaced.
+
+        Readers that resolved the pointer a moment ago get `grace_s` to finish. A build that never became ready is
+        abandoned after that many seconds.
+        """
+        return self._builds(
+            """
+            with ready as (
+                select build_id from {0}.builds
+                left join {0}.pointer using (build_id)
+                where status = 'ready'
+                order by pointer.build_id is null, partition_date desc
+                limit %(kept)s
+            )
+            select {1} from {0}.builds
+            where build_id not in (select build_id from ready)
+            and build_id not in (select build_id from {0}.pointer)
+            and coalesce(served_until < now() - make_interval(secs => %(grace)s), true)
+            and (status in ('ready', 'retired') or created_at < now() - make_interval(secs => %(abandoned)s))
+            order by split_part(build_id, '.', 2)::bigint
+            """,
+            {"kept": kept, "grace": grace_s, "abandoned": abandoned_after_s},
+        )
+
+    def forget(self, build: Build) -> None:
+        """Remove the row of a build whose data is gone."""
+        with warehouse.connect() as connection:
+            self._run(connection, "delete from {0}.builds where build_id = %s", (build.build_id,))
+            self._record(connection, "removed", build, None)
+
+    def _record(
+        self, connection: psycopg.Connection, event: str, build: Build, replaced: str | None,
+        requested_by: str | None = None, reason: str | None = None,
+    ) -> None:  # fmt: skip
+        self._run(
+            connection,
+            "insert into {0}.release_events (event, release_id, build_id, replaced_build_id, requested_by, reason)"
+            " values (%s, %s, %s, %s, %s, %s)",
+            (event, build.release_id, build.build_id, replaced, requested_by, reason),
+        )
+
+    def _builds(self, text: str, parameters: dict | None = None) -> list[Build]:
+        with warehouse.connect() as connection, connection.cursor(row_factory=class_row(Build)) as cursor:
+            return cursor.execute(self._sql(text), parameters).fetchall()
+
+    def _execute(self, text: str, parameters: tuple) -> None:
+        with warehouse.connect() as connection:
+            self._run(connection, text, parameters)
+
+    def _run(self, connection: psycopg.Connection, text: str, parameters: tuple = ()) -> psycopg.Cursor:
+        return connection.execute(self._sql(text), parameters)
+
+    def _sql(self, text: str) -> sql.Composed:
+        return sql.SQL(text).format(sql.Identifier(self.schema), _COLUMNS)

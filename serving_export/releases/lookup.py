@@ -1,0 +1,149 @@
+"""Answering one reader from one store: the pointer first, then that build only.
+
+    recommend(store, …)        for the command line
+    await find(reader, …)      for the API, which reads several users at once
+
+A reader gives entries of the build that is served. Where these come in one reply with the pointer, as from Redis, they
+cannot be of two builds; where they do not, a build that was removed meanwhile is missed whole, and the newer one is read.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from serving_export.lists.segments import segment_chain
+from serving_export.releases.packing import Item, unpack
+from serving_export.releases.store import Store, release_of
+
+
+class Entry(NamedTuple):
+    """One entry of a build, as in `content`: a list, `member`, `segment`, `title` …, and whose."""
+
+    kind: str
+    name: str
+
+
+class Reader(Protocol):
+    """The build that is served by one store."""
+
+    name: str
+
+    async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
+        """The build that is served and these entries of it, None for those it lacks; None when none is served.
+
+        Lists come as `list[Item]`, best first, and with `first` so many items of each at most; all else as text.
+        """
+
+    async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        """Entries of one kind of this build, by name, without those it lacks."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A user's list. `segment` names the popular list that stands in for an unknown user's."""
+
+    build: str
+    items: list[Item]
+    segment: str | None = None
+
+    @property
+    def release(self) -> str:
+        return release_of(self.build)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A list as it is shown."""
+
+    release: str
+    items: list[Item]
+    titles: dict[str, str]
+    segment: str | None = None
+
+
+class IncompleteBuildError(LookupError):
+    """The store lacks what every build holds: it lost data."""
+
+
+async def find(
+    reader: Reader,
+    user_id: str,
+    name: str,
+    age_band: str | None = None,
+    income_band: str | None = None,
+    first: int | None = None,
+) -> Found | None:
+    """The list of a user; for an unknown one the popular list of the closest known segment. None without a release.
+
+    Args:
+        name: one of `contracts.LISTS`.
+        age_band, income_band: what the caller knows of a user whom the release does not know.
+        first: items at most; None for all.
+
+    Raises:
+        IncompleteBuildError: the store has a pointer, but not the build it names.
+    """
+    missed = None
+    while True:
+        read = await reader.read([Entry(name, user_id), Entry("member", user_id)], first)
+        if read is None:
+            return None
+        build, (items, known) = read
+        if items is not None:
+            return Found(build, items)
+        chain = [*([known] if known else []), *segment_chain(age_band, income_band)]
+        read = await reader.read([Entry("segment", segment) for segment in chain], first)
+        if read is not None and read[0] == build:
+            for segment, popular in zip(chain, read[1], strict=True):
+                if popular is not None:
+                    return Found(build, popular, segment)
+            if build == missed:
+                raise IncompleteBuildError(f"{reader.name} does not hold build {build}, which it says is served")
+            missed = build  # perhaps it was replaced and removed while this reader was on its way: look again
+
+
+class StoreReader:
+    """Reads a `Store` in a thread, an entry at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.name = store, store.name
+
+    async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
+        return await asyncio.to_thread(self._read, entries, first)
+
+    async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        if kind == "title":
+            return await asyncio.to_thread(self.store.titles, build, list(names))
+        found = await asyncio.to_thread(self.store.beside, build, kind, list(names))
+        return {name: unpack(payload) if kind == "similar" else payload.decode() for name, payload in found.items()}
+
+    def _read(self, entries: Sequence[Entry], first: int | None) -> tuple[str, list[Any]] | None:
+        build = self.store.current()
+        if build is None:
+            return None
+        found = [self._entry(build, entry) for entry in entries]
+        return build, [value[:first] if isinstance(value, list) else value for value in found]
+
+    def _entry(self, build: str, entry: Entry) -> Any:
+        match entry.kind:
+            case "member":
+                return self.store.member_segment(build, entry.name)
+            case "segment":
+                return self.store.segment_list(build, entry.name)
+            case _:
+                return self.store.user_list(build, entry.name, entry.kind)
+
+
+def recommend(
+    store: Store, user_id: str, name: str, limit: int, age_band: str | None = None, income_band: str | None = None
+) -> Answer | None:
+    """The first `limit` items of `find`, with their titles; for a program that asks for one user.
+
+    Raises:
+        IncompleteBuildError: the store has a pointer, but not the build it names.
+    """
+    found = asyncio.run(find(StoreReader(store), user_id, name, age_band, income_band, limit))
+    if found is None:
+        return None
+    return Answer(found.release, found.items, store.titles(found.build, [item.item_id for item in found.items]), found.segment)

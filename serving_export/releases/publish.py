@@ -1,0 +1,111 @@
+"""Publish the release of a date: load both stores, verify them, switch.
+
+    python -m serving_export.releases.publish --date 2017-11-30
+
+Reads `release`, `release_segments`, `scores` (the model's version), `users`, `no_consent` and `items` of the lake;
+writes schema `serving` of PostgreSQL and the keys `cw:*` of Redis. The functions are also the tasks of the DAG.
+"""
+
+import argparse
+from datetime import date
+
+import pyarrow.compute as pc
+
+from cartwheel import lake, warehouse
+from cartwheel.contracts import parse_partition_key
+from cartwheel.settings import get_settings
+from serving_export.releases.catalog import Catalog
+from serving_export.releases.content import read_content
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import Releases
+from serving_export.releases.withdraw import withdraw
+
+LOCK_WAIT_S = 300.0
+USERS_OF_KEYS = "select user_id from intermediate.int_user_keys where user_key = any(%s)"
+
+
+def releases() -> Releases:
+    """The releases of the settings' stores."""
+    settings = get_settings()
+    return Releases(Catalog(), PostgresStore(), RedisStore(settings.redis_url), settings.releases_kept)
+
+
+def load(day: date) -> None:
+    """Clean up after earlier runs, then load the date's release into both stores as a new build."""
+    content, target = read_content(day), releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+        target.load(day, content, _model_version(day))
+
+
+def verify(day: date) -> None:
+    """Compare both stores with the lake."""
+    content, target = read_content(day), releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.verify(day, content)
+
+
+def switch(day: date) -> None:
+    """Serve the verified release."""
+    target = releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.switch(day)
+
+
+def prune() -> None:
+    """Remove the releases beyond those kept, and whatever crashed runs left behind; then `withdraw_without_consent`."""
+    target = releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+        withdraw_without_consent(target)
+
+
+def withdraw_without_consent(target: Releases) -> None:
+    """Take the users who do not consent on the date that is served out of the other releases that stay loaded.
+
+    So a rollback does not bring them back; callers hold `catalog.lock`.
+    """
+    served = target.catalog.served()
+    if served is not None:
+        without = lake.read("no_consent", served.partition_date)["user_key"].to_pylist()
+        with warehouse.connect() as connection:
+            users = [user for (user,) in connection.execute(USERS_OF_KEYS, (without,))]
+        withdraw(target, users)
+
+
+def look(release_id: str) -> tuple[str | None, str]:
+    """The build that is served, and the one that a rollback to a release would serve."""
+    target = releases()
+    served = target.catalog.served()
+    return served.build_id if served else None, target.loaded(release_id).build_id
+
+
+def rollback(release_id: str, requested_by: str, reason: str) -> None:
+    """Serve another loaded release; who asked for it and why is kept in `serving.release_events`."""
+    releases().rollback(release_id, requested_by, reason)
+
+
+def publish(day: date) -> None:
+    """All steps in one go, with the lock held throughout."""
+    content, target = read_content(day), releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+        target.load(day, content, _model_version(day))
+        target.verify(day, content)
+        target.switch(day)
+        target.tidy()
+        withdraw_without_consent(target)
+
+
+def _model_version(day: date) -> str:
+    versions = {
+        pc.unique(part["model_version"]).to_pylist()[0] for part in lake.batches("scores", day, ["model_version"]) if len(part)
+    }
+    return ", ".join(sorted(versions))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--date", type=parse_partition_key, required=True)
+    publish(parser.parse_args().date)

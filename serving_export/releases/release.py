@@ -1,0 +1,164 @@
+"""The life of a release: load → verify → switch, and roll back, in both stores.
+
+A release is named by its partition date; each load of it is a new build, so readers of the old one are never
+disturbed. PostgreSQL's pointer is the truth and moves first, Redis's follows. A crash anywhere leaves the old
+build serving in both stores, or the new one in PostgreSQL and the old in Redis, each whole; `tidy`, with which
+every run begins, brings Redis back in line and removes what was left behind.
+"""
+
+from datetime import date
+
+import psycopg
+import structlog
+
+from serving_export.releases.catalog import Build, Catalog
+from serving_export.releases.content import Content, measure
+from serving_export.releases.postgres_store import PostgresStore
+from serving_export.releases.redis_store import RedisStore
+
+log = structlog.get_logger()
+
+GRACE_S = 60.0
+ABANDONED_AFTER_S = 3600.0
+POINTER_WAIT_S = 120.0
+
+
+class VerificationError(RuntimeError):
+    """A store does not hold what the lake holds."""
+
+
+class UnknownReleaseError(LookupError):
+    """There is no such release, or no build of it in the state that is needed."""
+
+
+class Releases:
+    """Releases in one schema of PostgreSQL and under one prefix of Redis; callers hold `catalog.lock`, but to roll back."""
+
+    def __init__(self, catalog: Catalog, postgres: PostgresStore, redis: RedisStore, kept: int, grace_s: float = GRACE_S) -> None:
+        self.catalog, self.postgres, self.redis = catalog, postgres, redis
+        self.kept, self.grace_s = kept, grace_s
+
+    def load(self, day: date, content: Content, model_version: str) -> Build:
+        """Load a new build into both stores; unfinished builds of the same release are removed first."""
+        release_id = day.isoformat()
+        for build in self.catalog.builds():
+            if build.release_id == release_id and build.status in ("loading", "verified"):
+                self._remove(build)
+        build = self.catalog.create(release_id, day, model_version)
+        self.postgres.load(build.build_id, content)
+        self.redis.load(build.build_id, content)
+        return build
+
+    def verify(self, day: date, content: Content) -> Build:
+        """Compare both stores, read back whole, with the lake's content.
+
+        Raises:
+            UnknownReleaseError: the release was not loaded.
+            VerificationError: a store differs; the message names it.
+        """
+        build = self._latest(day, "loading", "verified")
+        users, rows, expected = measure(content)
+        for store in (self.postgres, self.redis):
+            found = store.checksum(build.build_id, content)
+            if found != expected:
+                raise VerificationError(
+                    f"{store.name} holds {found.entries} entries of release {build.release_id} with checksum {found.digest};"
+                    f" the lake has {expected.entries} with {expected.digest}: publish it again"
+                )
+        self.redis.mark_ready(build.build_id)
+        self.catalog.set_verified(build.build_id, users, rows, expected)
+        log.info("verified", build=build.build_id, entries=expected.entries, checksum=expected.digest)
+        return build
+
+    def switch(self, day: date) -> Build:
+        """Serve the verified build of a date; while a later date is served, only keep it ready for a rollback.
+
+        Raises:
+            UnknownReleaseError: the release was not verified.
+        """
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            build = self._latest(day, "verified", "ready")
+            served = self.catalog.served()
+            move = served is None or served.partition_date <= day
+            if served is None or served.build_id != build.build_id:  # else a run before this one was cut off halfway
+                self.catalog.switch(build, "published", move)
+            if not move:
+                log.warning("not served: a later release is", release=build.release_id, serving=served and served.release_id)
+                return build
+            self.redis.point_to(build.build_id)
+        log.info("serving", build=build.build_id, replaced=served and served.build_id)
+        return build
+
+    def loaded(self, release_id: str) -> Build:
+        """The build of a release that can be rolled back to.
+
+        Raises:
+            UnknownReleaseError: it is not loaded; the message names those that are.
+        """
+        build = self.catalog.ready(release_id)
+        if build is None:
+            names = ", ".join(sorted(each.release_id for each in self.catalog.builds() if each.status == "ready"))
+            raise UnknownReleaseError(f"release {release_id!r} is not loaded; loaded are: {names or 'none'}")
+        return build
+
+    def rollback(self, release_id: str, requested_by: str, reason: str) -> Build:
+        """Serve another loaded release, earlier or later, at once: a publish that is loading is not waited for.
+
+        Raises:
+            UnknownReleaseError: see `loaded`.
+        """
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            build = self.loaded(release_id)
+            self._restore_redis(build)
+            self.catalog.switch(build, "rolled_back", requested_by=requested_by, reason=reason)
+            self.redis.point_to(build.build_id)
+        log.info("rolled back", build=build.build_id, requested_by=requested_by, reason=reason)
+        return build
+
+    def tidy(self) -> None:
+        """Bring Redis in line with PostgreSQL's pointer, and remove builds that nothing needs from both."""
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            served, pointed = self.catalog.served(), self.redis.current()
+            if served is None:
+                self.redis.clear_pointer()
+            elif pointed != served.build_id or not self.redis.is_ready(served.build_id):
+                self._restore_redis(served)
+                self.redis.point_to(served.build_id)
+                log.info("redis brought in line", build=served.build_id)
+            for build in self.removable():
+                if build.build_id != pointed:  # Redis's readers may still be in it; the next run removes it
+                    self._remove(build)
+            for orphan in self.redis.builds() - self.postgres.builds():
+                self.redis.remove(orphan)
+
+    def removable(self) -> list[Build]:
+        """What `tidy` removes now."""
+        return self.catalog.removable(self.kept, self.grace_s, ABANDONED_AFTER_S)
+
+    def _latest(self, day: date, *statuses: str) -> Build:
+        release_id = day.isoformat()
+        found = [build for build in self.catalog.builds() if build.release_id == release_id and build.status in statuses]
+        if not found:
+            raise UnknownReleaseError(f"release {release_id} has no build that is {' or '.join(statuses)}: load it first")
+        return found[-1]
+
+    def _restore_redis(self, build: Build) -> None:
+        """Fill Redis from PostgreSQL where it lost a build."""
+        if self.redis.is_ready(build.build_id):
+            return
+        content = self.postgres.read(build.build_id)
+        self.redis.load(build.build_id, content)
+        if self.redis.checksum(build.build_id, content) != self.postgres.checksum(build.build_id, content):
+            raise VerificationError(f"redis does not hold build {build.build_id} as PostgreSQL does: try again")
+        self.redis.mark_ready(build.build_id)
+
+    def _remove(self, build: Build) -> None:
+        """From both stores, its row last. Readers that hold the partition for long make this wait for the next run."""
+        try:
+            self.postgres.remove(build.build_id)
+        except psycopg.errors.LockNotAvailable:
+            log.warning("still being read; the next run removes it", build=build.build_id)
+            return
+        self.redis.remove(build.build_id)
+        self.catalog.forget(build)
+        log.info("removed", build=build.build_id, status=build.status)

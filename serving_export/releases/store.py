@@ -1,0 +1,50 @@
+"""What PostgreSQL and Redis offer alike: holding builds, and answering readers.
+
+A reader calls `current` first and then reads that build only, so it sees one whole release or another.
+"""
+
+from typing import Protocol
+
+from serving_export.releases.content import Checksum, Content
+from serving_export.releases.packing import Item
+
+
+class Store(Protocol):
+    """A store of builds. A build's text id is `<release_id>.<number>`."""
+
+    name: str
+
+    def load(self, build: str, content: Content) -> None:
+        """Put a build in place of whatever was there under its id; readers do not see it yet."""
+
+    def checksum(self, build: str, content: Content) -> Checksum:
+        """Of what the store really holds of a build, read back; `content` says what it should hold."""
+
+    def builds(self) -> set[str]:
+        """The builds of which anything is there."""
+
+    def remove(self, build: str) -> None:
+        """Remove all of a build; it may be gone, or be there in part."""
+
+    def current(self) -> str | None:
+        """The build to read; None when there is none."""
+
+    def user_list(self, build: str, user_id: str, name: str) -> list[Item] | None:
+        """One list of a user, best first; None when the build does not know the user."""
+
+    def member_segment(self, build: str, user_id: str) -> str | None:
+        """The segment of a known user without lists."""
+
+    def segment_list(self, build: str, segment: str) -> list[Item] | None:
+        """The popular list of a segment; None when there is no such segment."""
+
+    def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
+        """The titles of recommended items."""
+
+    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
+        """Entries of one kind of `beside`, by name, without those that are not there."""
+
+
+def release_of(build: str) -> str:
+    """The release a build belongs to."""
+    return build.rpartition(".")[0]

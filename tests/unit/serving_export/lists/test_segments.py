@@ -1,0 +1,44 @@
+"""Popular lists by segment."""
+
+import polars as pl
+import pytest
+
+from serving_export.lists.segments import member_segment, segment_chain, segment_lists
+
+USERS = pl.DataFrame(
+    {"user_key": ["u1", "u2", "u3"], "age_band": ["25-34", "25-34", None], "income_band": ["50-74K", None, "50-74K"]}
+)
+ITEMS = pl.DataFrame({"item_id": ["a", "b", "gone"], "available": [True, None, False]})
+
+
+def bought(**items_by_user: str) -> pl.DataFrame:
+    rows = [(user, item, 1.0) for user, items in items_by_user.items() for item in items.split()]
+    return pl.DataFrame(rows, schema=["user_key", "item_id", "purchases_28"], orient="row")
+
+
+def test_every_level_of_segment_has_a_list() -> None:
+    lists = segment_lists(bought(u1="a", u2="b", u3="b", stranger="b"), USERS, ITEMS, size=10)
+    assert set(lists["segment"]) == {"all", "25-34|50-74K", "25-34|*", "*|50-74K"}
+    assert lists.filter(pl.col("segment") == "all")["item_id"].to_list() == ["b", "a"]
+
+
+def test_only_available_items_bought_in_the_last_28_days() -> None:
+    user_item = pl.concat([bought(u1="a gone"), bought(u1="b").with_columns(purchases_28=0.0)])
+    lists = segment_lists(user_item, USERS, ITEMS, size=10)
+    assert set(lists["item_id"]) == {"a"}
+
+
+def test_a_small_segment_leans_on_the_whole_shop() -> None:
+    many = {f"s{n}": "b" for n in range(200)}
+    lists = segment_lists(bought(u1="a b", **many), USERS, ITEMS, size=10)
+    own = lists.filter(pl.col("segment") == "25-34|*").sort("rank")
+    assert own["item_id"].to_list() == ["b", "a"]
+    assert own["score"].to_list() == pytest.approx([1.0, (1 + 20 / 201) / 21])
+
+
+def test_the_closest_known_segment() -> None:
+    known = {"25-34|*", "*|50-74K", "all"}
+    assert segment_chain("25-34", "50-74K") == ["25-34|50-74K", "25-34|*", "*|50-74K", "all"]
+    assert member_segment("25-34", "50-74K", known) == "25-34|*"
+    assert member_segment("65+", "50-74K", known) == "*|50-74K"
+    assert member_segment(None, None, known) == "all"
