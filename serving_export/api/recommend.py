@@ -78,7 +78,10 @@ def ranked(items: Sequence[Item], titles: dict[str, str]) -> list[dict[str, Any]
 
 
 def record(user_id: str, request_id: str, wanted: ListRequest, shown: Shown) -> ShownList:
-    """What the journal keeps of an answer. The variant is the caller's; an assignment made here would go in its place."""
+    """What the journal keeps of an answer.
+
+    The variant is the caller's. The API assigns nobody: a release already holds the lists of each user's variants.
+    """
     return ShownList(
         new_id(), datetime.now(UTC), user_id, request_id, wanted.list, shown.release, [item.item_id for item in shown.items],
         wanted.surface, wanted.device, wanted.region, wanted.variant,

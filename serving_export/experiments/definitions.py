@@ -28,25 +28,59 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Rerank(_Strict):
+    """Settings of the re-ranker, named and meant as in cartwheel/settings.py; those left out stay what they are."""
+
+    diversity_weight: float | None = Field(None, ge=0)
+    novelty_weight: float | None = Field(None, ge=0)
+    calibration_weight: float | None = Field(None, ge=0)
+    repeats_weight: float | None = Field(None, ge=0)
+    repeats_days: int | None = Field(None, ge=1)
+    kept_places: int | None = Field(None, ge=0)
+
+
 class Uses(_Strict):
-    """What a variant's users get instead of what is served to everyone; at most one of the three."""
+    """What users get instead of what is served to everyone. A variant names at most one of the three."""
 
     model_version: str | None = Field(None, description="A version of the ranker.")
-    rerank: dict[str, float] | None = Field(None, description="Settings of the re-ranker, such as diversity_weight.")
-    list: str | None = Field(None, description="A list of the release: " + ", ".join(LISTS) + ".")
+    rerank: Rerank | None = Field(None, description="Settings of the re-ranker, such as diversity_weight.")
+    list: str | None = Field(None, description="The list that stands in the place of for_you: " + ", ".join(LISTS) + ".")
 
     @model_validator(mode="after")
-    def _one_known(self) -> "Uses":
-        if len(self.model_dump(exclude_none=True)) > 1:
-            raise ValueError("names more than one of model_version, rerank and list")
+    def _known_list(self) -> "Uses":
         if self.list is not None and self.list not in LISTS:
             raise ValueError(f"there is no list {self.list!r}; the lists are {', '.join(LISTS)}")
         return self
+
+    @property
+    def things(self) -> frozenset[str]:
+        """What is set, each setting of the re-ranker by itself: no two experiments may set one for the same user."""
+        named = self.model_dump(exclude_none=True)
+        return frozenset({*named.keys() - {"rerank"}, *(f"rerank.{name}" for name in named.get("rerank", {}))})
+
+
+def stored_uses(experiment: str, variant: str, stored: dict[str, Any]) -> Uses:
+    """What `ops.experiment_variants` holds in `uses`.
+
+    Raises:
+        DefinitionError: it was written by a version of the platform that knew other settings.
+    """
+    try:
+        return Uses.model_validate(stored)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise DefinitionError(f"{experiment}.variants.{variant}.uses, as the warehouse has it: {problems}") from None
 
 
 class Variant(_Strict):
     share: float = Field(gt=0, lt=1, description="Of the experiment's users; the shares of all variants make 1.")
     uses: Uses = Field(Uses(), description="Empty: what is served to everyone.")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "Variant":
+        if len(self.uses.model_dump(exclude_none=True)) > 1:
+            raise ValueError("uses names more than one of model_version, rerank and list")
+        return self
 
 
 class Experiment(_Strict):

@@ -3,7 +3,7 @@
     python -m serving_export.lists.build_lists --date 2017-11-30
 
 Reads scores and, where the champion gave them, explanations; items, users, features/*, candidates/union of the date, and what
-`serving_export.rerank` needs. Writes `release` and `release_segments`.
+`serving_export.rerank` needs; the experiments that run when the release is served. Writes `release` and `release_segments`.
 """
 
 import argparse
@@ -60,13 +60,21 @@ def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Co
         lists = reranker.lists(own["scores"], bought, own["features/user_category"])
         if explained:
             facts = Facts(bought, items, sales, own["candidates/union"].select(*PAIR, *LIKE_OTHERS, "content_rank"))
-            lists = add_explained_reasons(lists, own["explanations"], facts)
+            lists = _explained(lists, own["explanations"], facts)
         else:
             lists = add_reasons(lists, bought, items)
         lists = lists.with_columns(reason=pl.when(source=PINNED).then(pl.lit(PICKED)).otherwise("reason"))
         rows_by_list.update(dict(lists.group_by("list").len().iter_rows()))
         yield lists.select(LAKE_SCHEMAS["release"].names).to_arrow()
     reranker.log_effects()
+
+
+def _explained(lists: pl.DataFrame, explanations: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    """The lists with `reason`, by rule for the users of a version that explained nothing."""
+    told = pl.col("user_key").is_in(explanations["user_key"].implode())
+    explained = add_explained_reasons(lists.filter(told), explanations, facts)
+    by_rule = add_reasons(lists.filter(~told), facts.user_item, facts.items)
+    return pl.concat([explained.select(by_rule.columns), by_rule]).sort("user_key", "list", "rank")
 
 
 def popular_lists(day: date, items: pl.DataFrame) -> pl.DataFrame:

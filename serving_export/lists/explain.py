@@ -3,13 +3,13 @@
     python -m serving_export.lists.explain --date 2017-11-30
 
 Reads what `serving_export.lists.score` reads, and its `scores`. Writes `explanations`, one row for each user and listed item:
-what each group of features adds to the score, and which items of the user's history moved it. A champion that cannot
-explain itself leaves none, and the lists then get their reasons by rule (`serving_export.lists.reasons`).
+what each group of features adds to the score, and which items of the user's history moved it. A version that cannot
+explain itself leaves none, and the lists of its users then get their reasons by rule (`serving_export.lists.reasons`).
 """
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 import polars as pl
@@ -18,40 +18,48 @@ import structlog
 
 from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
-from serving_export.lists.score import USERS_PER_BATCH, Ranker, batches, load_version
+from serving_export.experiments.treatments import Treatments, read_treatments
+from serving_export.lists.score import USERS_PER_BATCH, batches
+from serving_export.lists.versions import Ranker, by_version, champion_of, load_for_experiments, load_version
 from serving_export.rerank.reranker import Reranker
 
 log = structlog.get_logger()
 
 
 def explain(day: date, ranker: Ranker | None = None, users_per_batch: int = USERS_PER_BATCH) -> None:
-    """Write the explanations of a date's recommendations; `ranker` is the version that scored them unless given.
+    """Write the explanations of a date's recommendations; `ranker` is the champion that scored them unless given.
 
     Raises:
+        VersionGoneError: a version that a running experiment uses cannot be loaded.
         cartwheel.lake.MissingPartitionError: the date has not been scored.
     """
-    ranker = ranker or load_version(scored_by(day))
+    champion, treatments = champion_of(day), read_treatments(day)
+    rankers = load_for_experiments(treatments) | {champion: ranker or load_version(champion)}
+    able = {version: each for version, each in rankers.items() if hasattr(each, "explain")}
     lake.delete("explanations", day)
-    if not hasattr(ranker, "explain"):
-        log.warning("this version of the ranker cannot explain itself: reasons go by rule", date=str(day))
+    if silent := sorted(rankers.keys() - able.keys()):
+        log.warning("these versions cannot explain themselves: reasons go by rule", date=str(day), model_versions=silent)
+    if not able:
         return
     started = time.monotonic()
-    pairs = lake.write_batches("explanations", day, _explained(day, ranker, users_per_batch))
+    pairs = lake.write_batches("explanations", day, _explained(day, able, champion, treatments, users_per_batch))
     log.info("explained", date=str(day), pairs=pairs, seconds=round(time.monotonic() - started))
 
 
-def _explained(day: date, ranker: Ranker, users_per_batch: int) -> Iterator[pa.Table]:
+def _explained(
+    day: date, rankers: Mapping[str, Ranker], champion: str, treatments: Treatments, users_per_batch: int
+) -> Iterator[pa.Table]:
+    schema = LAKE_SCHEMAS["explanations"]
     reranker = Reranker(day, pl.DataFrame(lake.read("items", day)))
     for tables, also in batches(day, users_per_batch, {"scores": "scores"}):
         bought, categories = (pl.DataFrame(tables[name]) for name in ("user_item", "user_category"))
         wanted = reranker.lists(also["scores"], bought, categories).select("user_key", "item_id").unique()
-        explanations = ranker.explain(wanted.to_arrow(), **tables).select(LAKE_SCHEMAS["explanations"].names)
-        yield explanations.sort_by([("user_key", "ascending"), ("item_id", "ascending")])
-
-
-def scored_by(day: date) -> str:
-    """The version of the model that scored a date."""
-    return next(lake.batches("scores", day, ["model_version"], rows=1))["model_version"][0].as_py()
+        explanations = [schema.empty_table()]
+        for version, own in by_version(tables, treatments, champion):
+            if version in rankers:
+                pairs = wanted.join(pl.DataFrame(own["candidates"].select(["user_key"])), on="user_key", how="semi")
+                explanations.append(rankers[version].explain(pairs.to_arrow(), **own).select(schema.names).cast(schema))
+        yield pa.concat_tables(explanations).sort_by([("user_key", "ascending"), ("item_id", "ascending")])
 
 
 if __name__ == "__main__":

@@ -3,24 +3,24 @@
     python -m serving_export.lists.score --date 2017-11-30
 
 Reads features/*, items and candidates/union of the date, and the champion from the MLflow registry
-(a self-contained model: see `cartwheel.champion`). Writes `scores`: user_key, item_id, score, source, bought,
-model_version. Removes the date's `explanations`, which are of the scores before.
+(a self-contained model: see `cartwheel.champion`). Users whom a running experiment gives another version are scored with that
+one. Writes `scores`: user_key, item_id, score, source, bought, model_version. Removes the date's `explanations`, which are of
+the scores before.
 """
 
 import argparse
 import time
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Protocol
 
-import mlflow
 import polars as pl
 import pyarrow as pa
 import structlog
 
 from cartwheel import lake
-from cartwheel.champion import MODEL, champion_version, registry_client
 from cartwheel.contracts import parse_partition_key
+from serving_export.experiments.treatments import Treatments, read_treatments
+from serving_export.lists.versions import Ranker, by_version, load_champion, load_for_experiments
 from serving_export.releases.user_batches import user_batches
 
 log = structlog.get_logger()
@@ -38,34 +38,8 @@ PER_ITEM = {"item": "features/item", "items": "items"}
 SCORES = {"user_key": pl.String, "item_id": pl.String, "score": pl.Float32, "source": pl.String, "bought": pl.Boolean}
 
 
-class Ranker(Protocol):
-    """What the champion offers, for the users in `candidates`. Early versions have no `explain`."""
-
-    def score(self, **tables: pa.Table) -> pa.Table:
-        """The columns of `SCORES`."""
-
-    def explain(self, pairs: pa.Table, **tables: pa.Table) -> pa.Table:
-        """The columns of `explanations` for some pairs of `user_key` and `item_id`."""
-
-
 class BadScoresError(ValueError):
     """The model returned scores that cannot be used."""
-
-
-def load_champion(day: date) -> tuple[Ranker, str]:
-    """The model that serves a date, and its version.
-
-    Raises:
-        NoChampionError: no version may serve the date.
-    """
-    version = champion_version(day)
-    return load_version(version), version
-
-
-def load_version(version: str) -> Ranker:
-    """A registered version, ready to score."""
-    registry_client()
-    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model()
 
 
 def batches(
@@ -85,24 +59,34 @@ def score(day: date, ranker: Ranker | None = None, model_version: str = "", user
 
     Raises:
         NoChampionError: there is no champion.
-        BadScoresError: the model gave a score that is not finite, or two for the same user and item.
+        VersionGoneError: a version that a running experiment uses cannot be loaded.
+        BadScoresError: a model gave a score that is not finite, or two for the same user and item.
         cartwheel.lake.MissingPartitionError: the features or candidates of that date are missing.
     """
     if ranker is None:
         ranker, model_version = load_champion(day)
+    treatments = read_treatments(day)
+    rankers = load_for_experiments(treatments) | {model_version: ranker}
     lake.delete("explanations", day)
-    rows = lake.write_batches("scores", day, _scored(day, ranker, model_version, users_per_batch))
-    log.info("scored", date=str(day), rows=rows, model_version=model_version)
+    rows = lake.write_batches("scores", day, _scored(day, rankers, model_version, treatments, users_per_batch))
+    log.info("scored", date=str(day), rows=rows, model_version=model_version, experiments=list(treatments.by_version()))
 
 
-def _scored(day: date, ranker: Ranker, model_version: str, users_per_batch: int) -> Iterator[pa.Table]:
+def _scored(
+    day: date, rankers: Mapping[str, Ranker], champion: str, treatments: Treatments, users_per_batch: int
+) -> Iterator[pa.Table]:
     rows = 0
     for tables, _ in batches(day, users_per_batch):
-        scored = pl.DataFrame(ranker.score(**tables)).select(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
-        scored = scored.sort("user_key", "item_id")
-        _check(scored)
-        rows += len(scored)
-        yield scored.with_columns(model_version=pl.lit(model_version)).to_arrow()
+        parts = [pl.DataFrame(schema=SCORES | {"model_version": pl.String})]
+        for version, own in by_version(tables, treatments, champion):
+            scored = pl.DataFrame(rankers[version].score(**own)).select(
+                pl.col(name).cast(dtype) for name, dtype in SCORES.items()
+            )
+            parts.append(scored.with_columns(model_version=pl.lit(version)))
+        together = pl.concat(parts).sort("user_key", "item_id")
+        _check(together)
+        rows += len(together)
+        yield together.to_arrow()
     if not rows:
         raise BadScoresError(f"there are no candidates for {day}")
 

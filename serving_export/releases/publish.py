@@ -9,11 +9,10 @@ writes schema `serving` of PostgreSQL and the keys `cw:*` of Redis. The function
 import argparse
 from datetime import date
 
-import pyarrow.compute as pc
-
 from cartwheel import lake, warehouse
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import get_settings
+from serving_export.lists.versions import champion_of
 from serving_export.releases.catalog import Catalog
 from serving_export.releases.content import read_content
 from serving_export.releases.postgres_store import PostgresStore
@@ -36,7 +35,7 @@ def load(day: date) -> None:
     content, target = read_content(day), releases()
     with target.catalog.lock(LOCK_WAIT_S):
         target.tidy()
-        target.load(day, content, _model_version(day))
+        target.load(day, content, champion_of(day))
 
 
 def verify(day: date) -> None:
@@ -91,18 +90,11 @@ def publish(day: date) -> None:
     content, target = read_content(day), releases()
     with target.catalog.lock(LOCK_WAIT_S):
         target.tidy()
-        target.load(day, content, _model_version(day))
+        target.load(day, content, champion_of(day))
         target.verify(day, content)
         target.switch(day)
         target.tidy()
         withdraw_without_consent(target)
-
-
-def _model_version(day: date) -> str:
-    versions = {
-        pc.unique(part["model_version"]).to_pylist()[0] for part in lake.batches("scores", day, ["model_version"]) if len(part)
-    }
-    return ", ".join(sorted(versions))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The lists of a date, some users at a time, by the settings: what all users share is read once."""
+"""The lists of a date, some users at a time, by the settings and the experiments: what all users share is read once."""
 
 from dataclasses import replace
 from datetime import date
@@ -8,6 +8,8 @@ import structlog
 
 from cartwheel import lake
 from cartwheel.settings import PROJECT_ROOT, get_settings
+from serving_export.experiments.definitions import Uses
+from serving_export.experiments.treatments import read_treatments
 from serving_export.rerank.effects import Effects
 from serving_export.rerank.facts import read_items, taste
 from serving_export.rerank.greedy import Weights
@@ -22,7 +24,8 @@ class Reranker:
     """Makes the lists of any users of a date.
 
     Reads `users`, features/item and features/user of the date, and only where their weights are set a sample of
-    features/user_item and the first places of the releases before it, which it holds for all users.
+    features/user_item and the first places of the releases before it, which it holds for all users. A user whom a running
+    experiment gives other settings, or another list as `for_you`, gets the lists so made.
 
     Raises:
         cartwheel.lake.MissingPartitionError: the features of that date are missing.
@@ -31,11 +34,11 @@ class Reranker:
 
     def __init__(self, day: date, items: pl.DataFrame) -> None:
         """`items` is the lake's dataset of the date."""
-        settings = get_settings()
-        self.day, self.items, self.size, self.days = day, items, settings.list_size, settings.repeats_days
-        self.weights = Weights.of(settings)
-        self.shared = read_items(day, with_vectors=self.weights.diversity > 0)
-        self.shown = read_shown(day, self.days) if self.weights.repeats else None
+        self.settings = settings = get_settings()
+        self.treatments = read_treatments(day)
+        self.day, self.items, self.size = day, items, settings.list_size
+        self.shared = read_items(day, with_vectors=self._largest("diversity_weight") > 0)
+        self.shown = read_shown(day, int(self._largest("repeats_days"))) if self._largest("repeats_weight") else None
         users = pl.DataFrame(lake.read("users", day, ["user_key", "age_band", "income_band"]))
         path = PROJECT_ROOT / settings.rules_file if settings.rules_file else None
         self.rules = read_rules(path, day, items, users)
@@ -43,16 +46,41 @@ class Reranker:
 
     def lists(self, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame) -> pl.DataFrame:
         """The lists of some users: see `make_lists`. All tables are the date's, of the same users."""
+        if not self.treatments.all:
+            return self._lists(Uses(), scores, user_item, user_category)
+        groups = self.treatments.groups(scores["user_key"].unique(maintain_order=True))
+        tables = (scores, user_item, user_category)
+        made = [self._lists(uses, *(_of(table, users) for table in tables)) for uses, users in groups]
+        return pl.concat(made).sort("user_key", "list", "rank")
+
+    def _lists(self, uses: Uses, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame) -> pl.DataFrame:
+        """The lists of users who get the same of all experiments."""
+        settings = self.settings.model_copy(update=uses.rerank.model_dump(exclude_none=True) if uses.rerank else {})
         facts = replace(self.shared, taste=taste(user_category))
-        if self.shown is not None:
-            shown = self.shown.join(scores.select("user_key").unique(), on="user_key", how="semi")
-            facts = replace(facts, repeats=repeats(shown, self.days, user_item))
+        if self.shown is not None and settings.repeats_weight:
+            shown = self.shown.filter(pl.col("ago") <= settings.repeats_days)
+            shown = shown.join(scores.select("user_key").unique(), on="user_key", how="semi")
+            facts = replace(facts, repeats=repeats(shown, settings.repeats_days, user_item))
         rules = replace(self.rules, owned=user_item.select("user_key", "item_id"))
-        lists = make_lists(scores, self.items, self.size, self.weights, facts, rules)
+        lists = make_lists(scores, self.items, self.size, Weights.of(settings), facts, rules)
         self.effects.add(lists, make_lists(scores, self.items, self.size), facts)
-        return lists
+        return lists if uses.list is None else instead_of_for_you(lists, uses.list)
+
+    def _largest(self, setting: str) -> float:
+        return self.treatments.largest(setting, getattr(self.settings, setting))
 
     def log_effects(self) -> None:
         """What re-ranking has changed in the lists made so far."""
         for name, figures in self.effects.figures().items():
             log.info("re-ranked", date=str(self.day), list=name, **figures)
+
+
+def instead_of_for_you(lists: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The lists with the list of that name also in the place of `for_you`; who has no such list keeps `for_you`."""
+    other = lists.filter(list=name)
+    replaced = (pl.col("list") == "for_you") & pl.col("user_key").is_in(other["user_key"].implode())
+    return pl.concat([lists.filter(~replaced), other.with_columns(list=pl.lit("for_you"))]).sort("user_key", "list", "rank")
+
+
+def _of(table: pl.DataFrame, users: pl.Series) -> pl.DataFrame:
+    return table.join(users.to_frame("user_key"), on="user_key", how="semi", maintain_order="left")

@@ -1,8 +1,10 @@
 """What experiments.yaml may say, and what each mistake is called."""
 
 import pytest
+from annotated_types import Ge
 
-from serving_export.experiments.definitions import DefinitionError, read_experiments
+from cartwheel.settings import Settings
+from serving_export.experiments.definitions import DefinitionError, Rerank, Uses, read_experiments, stored_uses
 
 GOOD = """
 experiments:
@@ -40,6 +42,13 @@ def test_an_experiment_as_it_is_defined(tmp_path):
         ("click_rate", "clicks", "new_ranker.primary_metric: Input should be 'click_rate' or 'conversion_rate'"),
         ('model_version: "7"', "list: for_all", "there is no list 'for_all'; the lists are for_you, buy_again, discover"),
         ('model_version: "7"', "list: discover, model_version: '7'", "more than one of model_version, rerank and list"),
+        ('model_version: "7"', "rerank: {diversity: 0.2}", "treatment.uses.rerank.diversity: Extra inputs are not permitted"),
+        (
+            'model_version: "7"',
+            "rerank: {novelty_weight: -1}",
+            "rerank.novelty_weight: Input should be greater than or equal to 0",
+        ),
+        ('model_version: "7"', "rerank: {kept_places: 2.5}", "rerank.kept_places: Input should be a valid integer"),
         ("traffic: 0.5", "traffic: 0.0001", "control, treatment: share × traffic is less than 1 in 10,000"),
         ("new_ranker", "New ranker", r"New ranker.name: String should match pattern"),
         ("  new_ranker:", "  - new_ranker:", "needs one key, `experiments`, with the experiments by name"),
@@ -54,3 +63,21 @@ def test_a_mistake_is_named_with_its_place(tmp_path, old, new, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DefinitionError, match=r"none\.yaml: cannot be read"):
         read_experiments(tmp_path / "none.yaml")
+
+
+def test_what_may_be_re_ranked_by_is_a_setting_with_the_same_limit():
+    for name, field in Rerank.model_fields.items():
+        assert [limit for limit in field.metadata if isinstance(limit, Ge)] == Settings.model_fields[name].metadata, name
+    assert {"diversity_weight", "kept_places"} < Rerank.model_fields.keys()
+
+
+def test_what_a_variant_sets_is_named_setting_by_setting():
+    assert Uses().things == frozenset()
+    assert Uses(rerank=Rerank(kept_places=0, novelty_weight=0)).things == {"rerank.kept_places", "rerank.novelty_weight"}
+    assert Uses(list="discover", model_version="7").things == {"list", "model_version"}
+
+
+def test_a_stored_definition_that_is_not_understood_is_named():
+    assert stored_uses("e", "v", {"list": "discover"}) == Uses(list="discover")
+    with pytest.raises(DefinitionError, match=r"e\.variants\.v\.uses, as the warehouse has it: rerank\.colour: Extra inputs"):
+        stored_uses("e", "v", {"rerank": {"colour": 1}})

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving_export.rerank import Facts, Rules, Weights, make_lists
+from serving_export.rerank.reranker import instead_of_for_you
 from serving_export.rerank.rules import PINNED
 
 ITEMS = pl.DataFrame(
@@ -193,3 +194,14 @@ def test_a_pinned_item_without_a_score_is_marked() -> None:
         ("e", 0.0, PINNED), ("a", pytest.approx(0.9), "als"), ("c", 0.5, "als"),
     ]  # fmt: skip
     assert items_of(lists, "discover") == ["c"]
+
+
+def test_another_list_in_the_place_of_for_you() -> None:
+    scores = frame({("u", "a"): 0.9, ("u", "c"): 0.5, ("u", "d"): 0.7, ("v", "b"): 0.4})
+    lists = make_lists(scores, ITEMS, 3)
+    shown = instead_of_for_you(lists, "discover")
+    assert items_of(shown, "for_you") == items_of(shown, "discover") == ["d", "c"]
+    assert items_of(shown, "for_you", "v") == ["b"], "who has no such list keeps for_you"
+    rest = pl.col("list") != "for_you"
+    assert shown.filter(rest).equals(lists.filter(rest))
+    assert instead_of_for_you(lists, "for_you").equals(lists)
