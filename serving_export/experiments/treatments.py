@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from cartwheel import warehouse
 from serving_export.experiments.assignment import bucket
 from serving_export.experiments.definitions import Uses, stored_uses
 
+Thing = Literal["model_version", "rerank", "list"]
 RUNNING = """
     select experiment, variant, first_bucket, until_bucket, uses
     from ops.experiment_variants
@@ -54,13 +56,16 @@ class Treatments:
         values = (getattr(each.uses.rerank, setting) for each in self.all if each.uses.rerank is not None)
         return max([default, *(value for value in values if value is not None)])
 
-    def groups(self, users: Iterable[str]) -> list[tuple[Uses, pl.Series]]:
-        """Users by what they get: each group's `user_key`, in the order given. `Uses()` is what is served to everyone."""
-        names = {each.experiment for each in self.all}
+    def groups(self, users: pl.Series, thing: Thing) -> list[tuple[Uses, pl.Series]]:
+        """Users (user_key) by what they get of one thing, in the order given. `Uses()` is what is served to everyone."""
+        acting = [each for each in self.all if getattr(each.uses, thing) is not None]
+        if not acting:
+            return [(Uses(), users)]
+        names = {each.experiment for each in acting}
         by_treatments: dict[tuple[Treatment, ...], list[str]] = defaultdict(list)
         for user in users:
             own = {name: bucket(name, user) for name in names}
-            found = tuple(each for each in self.all if each.first_bucket <= own[each.experiment] < each.until_bucket)
+            found = tuple(each for each in acting if each.first_bucket <= own[each.experiment] < each.until_bucket)
             by_treatments[found].append(user)
         return [
             (together(each.uses for each in found), pl.Series("user_key", members, pl.String))

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from cartwheel import lake
 from cartwheel.champion import MODEL, champion_version, registry_client
+from serving_export.experiments.definitions import Uses
 from serving_export.experiments.treatments import Treatments, read_treatments
 
 
@@ -69,16 +70,13 @@ def load_for_experiments(treatments: Treatments) -> dict[str, Ranker]:
 
 
 def by_version(tables: dict[str, pa.Table], treatments: Treatments, champion: str) -> Iterator[tuple[str, dict[str, pa.Table]]]:
-    """The version of the ranker that scores some users, and the tables it takes for them; the champion's users first."""
+    """The version of the ranker that scores some users, and the tables it takes for them."""
     if not treatments.by_version():
         yield champion, tables
         return
-    users: dict[str, list[pl.Series]] = {champion: []}
-    for uses, members in treatments.groups(pl.Series(tables["candidates"]["user_key"]).unique(maintain_order=True)):
-        users.setdefault(uses.model_version or champion, []).append(members)
-    for version, own in users.items():
-        if own:
-            yield version, _of(tables, pl.concat(own))
+    users = pl.Series("user_key", tables["candidates"]["user_key"]).unique(maintain_order=True)
+    for uses, members in treatments.groups(users, "model_version"):
+        yield uses.model_version or champion, _of(tables, members)
 
 
 def _of(tables: dict[str, pa.Table], users: pl.Series) -> dict[str, pa.Table]:
@@ -102,7 +100,8 @@ def champion_of(day: date) -> str:
         return next(lake.batches("scores", day, ["model_version"], rows=1))["model_version"][0].as_py()
     for table in lake.batches("scores", day, ["user_key", "model_version"]):
         firsts = pl.DataFrame(table).unique("user_key", keep="first", maintain_order=True)
-        untreated = next((members for uses, members in treatments.groups(firsts["user_key"]) if not uses.model_version), None)
+        by_uses = dict(treatments.groups(firsts["user_key"], "model_version"))
+        untreated = by_uses.get(Uses())
         if untreated is not None:
             return firsts.filter(user_key=untreated[0])["model_version"][0]
     return next(iter(named))

@@ -7,8 +7,7 @@ import polars as pl
 import structlog
 
 from cartwheel import lake
-from cartwheel.settings import PROJECT_ROOT, get_settings
-from serving_export.experiments.definitions import Uses
+from cartwheel.settings import PROJECT_ROOT, Settings, get_settings
 from serving_export.experiments.treatments import read_treatments
 from serving_export.rerank.effects import Effects
 from serving_export.rerank.facts import read_items, taste
@@ -47,15 +46,22 @@ class Reranker:
     def lists(self, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame) -> pl.DataFrame:
         """The lists of some users: see `make_lists`. All tables are the date's, of the same users."""
         if not self.treatments.all:
-            return self._lists(Uses(), scores, user_item, user_category)
-        groups = self.treatments.groups(scores["user_key"].unique(maintain_order=True))
-        tables = (scores, user_item, user_category)
-        made = [self._lists(uses, *(_of(table, users) for table in tables)) for uses, users in groups]
-        return pl.concat(made).sort("user_key", "list", "rank")
+            return self._lists(self.settings, scores, user_item, user_category)
+        users, made = scores["user_key"].unique(maintain_order=True), []
+        for uses, own in self.treatments.groups(users, "rerank"):
+            settings = self.settings.model_copy(update=uses.rerank.model_dump(exclude_none=True) if uses.rerank else {})
+            made.append(self._lists(settings, *(_of(table, own) for table in (scores, user_item, user_category))))
+        lists = pl.concat(made)
+        shown = [
+            _of(lists, own) if uses.list is None else instead_of_for_you(_of(lists, own), uses.list)
+            for uses, own in self.treatments.groups(users, "list")
+        ]
+        return pl.concat(shown).sort("user_key", "list", "rank")
 
-    def _lists(self, uses: Uses, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame) -> pl.DataFrame:
-        """The lists of users who get the same of all experiments."""
-        settings = self.settings.model_copy(update=uses.rerank.model_dump(exclude_none=True) if uses.rerank else {})
+    def _lists(
+        self, settings: Settings, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame
+    ) -> pl.DataFrame:
+        """The lists of some users by the same settings of the re-ranker."""
         facts = replace(self.shared, taste=taste(user_category))
         if self.shown is not None and settings.repeats_weight:
             shown = self.shown.filter(pl.col("ago") <= settings.repeats_days)
@@ -64,7 +70,7 @@ class Reranker:
         rules = replace(self.rules, owned=user_item.select("user_key", "item_id"))
         lists = make_lists(scores, self.items, self.size, Weights.of(settings), facts, rules)
         self.effects.add(lists, make_lists(scores, self.items, self.size), facts)
-        return lists if uses.list is None else instead_of_for_you(lists, uses.list)
+        return lists
 
     def _largest(self, setting: str) -> float:
         return self.treatments.largest(setting, getattr(self.settings, setting))
