@@ -79,9 +79,10 @@ bench-ingest: env ## Ingest against a bare COPY of the same rows, and its memory
 	$(BIN)/python -m benchmarks.ingest
 
 .PHONY: bench-publish
-bench-publish: env ## Loading a release against a bare COPY and a raw Redis load, and its memory
+bench-publish: env ## Loading a release against a bare COPY and a raw Redis load, its memory, and a rollback
 	$(BIN)/cartwheel up --stores
 	$(BIN)/python -m benchmarks.publish
+	$(BIN)/python -m benchmarks.rollback
 
 .PHONY: drill-publish
 drill-publish: env ## Kill the publisher and the stores a hundred times while readers read

@@ -1,4 +1,4 @@
-"""champion + candidates → scores → explanations → lists → quality gate → release.
+"""champion + candidates → scores → explanations → lists → quality gate → release → what the explorer says of it.
 
 A release is loaded into PostgreSQL and Redis under its own id, verified against the lake, and only then switched to.
 Until the switch, and after any failure, the old release is served, whole.
@@ -8,6 +8,7 @@ Until the switch, and after any failure, the old release is served, whole.
 - *gate_release*: the message names the list, the value and what to do; the button *Data Docs* of the task shows every result.
   Nothing was loaded.
 - *load*, *verify*: clear *load*: it starts again under a fresh build and removes the broken one.
+- *found_by*: the release is served, and only the explorer cannot say which sources found its items; clear it.
 - To go back to an earlier release: *rollback_release*, or `cartwheel rollback RELEASE`.
 """
 
@@ -79,7 +80,13 @@ def publish_recommendations():
 
             prune()
 
-        load() >> verify() >> switch() >> prune()
+        @task
+        def found_by(dag_run=None) -> None:
+            from serving_export.lists.found_by import load_found_by
+
+            load_found_by(partition_day(dag_run))
+
+        load() >> verify() >> switch() >> prune() >> found_by()
 
     lists() >> release()
 

@@ -120,6 +120,16 @@ create table if not exists serving.beside (
     primary key (build_id, kind, name)
 );
 
+-- Which candidate sources found the items that a build lists for a user, with commas; empty: the ranker itself, or the shop.
+-- For people who look into a release: no reader of lists needs it, and it is no part of the checksum.
+create table if not exists serving.found_by (
+    build_id text not null references serving.builds on delete cascade,
+    user_id text not null,
+    item_ids text[] not null,
+    sources text[] not null,
+    primary key (build_id, user_id)
+);
+
 -- The lists of every build, ready or not: one row per build, user, list and rank.
 create or replace view serving.lists as
 select

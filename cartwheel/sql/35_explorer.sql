@@ -10,8 +10,8 @@ end
 $$;
 
 grant usage on schema serving, marts, ops to cartwheel_explorer;
-grant select on serving.releases, serving.recommendations, serving.current_recommendations, serving.release_events
-to cartwheel_explorer;
+grant select on serving.releases, serving.recommendations, serving.current_recommendations, serving.release_events,
+serving.found_by to cartwheel_explorer;
 grant select on all tables in schema marts to cartwheel_explorer;
 alter default privileges in schema marts grant select on tables to cartwheel_explorer; -- dbt makes some of them anew
 grant select on ops.gate_results, ops.gate_runs to cartwheel_explorer;

@@ -1,6 +1,6 @@
 """What the page of a user shows: who it is, what was bought, what is recommended and what changed in that.
 
-Reads the views of `serving` by the shop's id, and the marts by the user's key.
+Reads the views of `serving` and `serving.found_by` by the shop's id, and the marts by the user's key.
 """
 
 from collections import defaultdict
@@ -50,6 +50,12 @@ BOUGHT_BY_WEEK = """
 RECOMMENDED = """
     select release_id, list, rank, item_id, score::double precision, reason
     from serving.recommendations where user_id = %s and release_id = any(%s) order by list, rank
+"""
+
+FOUND_BY = """
+    select found.item_id, found.sources
+    from serving.found_by cross join lateral unnest(item_ids, sources) as found (item_id, sources)
+    where build_id = %s and user_id = %s
 """
 
 
@@ -109,6 +115,7 @@ class UserPage:
     earlier: Release | None  # the one that the lists are compared with
     lists: dict[str, ComparedList]  # by name; empty if the served release holds none for the user
     titles: dict[str, str]
+    found_by: dict[str, list[str]]  # the candidate sources that named each listed item; empty where that is not known
 
 
 def read_user(connection: psycopg.Connection, user: User) -> UserPage:
@@ -127,7 +134,7 @@ def read_user(connection: psycopg.Connection, user: User) -> UserPage:
     shown |= {each.item_id for compared in lists.values() for each in compared.left}
     return UserPage(
         user, described[0] if described else Profile(), habits, usual, recent, _weeks(by_week, release), release, earlier,
-        lists, titles(connection, shown),
+        lists, titles(connection, shown), _found_by(connection, user, release),
     )  # fmt: skip
 
 
@@ -144,6 +151,11 @@ def _lists(
     wanted = [each.release_id for each in (release, earlier) if each]
     found = connection.execute(RECOMMENDED, (user.user_id, wanted)).fetchall() if wanted else []
     return compare_lists(found, release.release_id if release else "", earlier.release_id if earlier else None)
+
+
+def _found_by(connection: psycopg.Connection, user: User, release: Release | None) -> dict[str, list[str]]:
+    found = connection.execute(FOUND_BY, (release.build_id, user.user_id)).fetchall() if release else []
+    return {item_id: sources.split(",") for item_id, sources in found if sources}
 
 
 def compare_lists(recommended: Sequence[tuple], release: str, earlier: str | None) -> dict[str, ComparedList]:

@@ -113,7 +113,7 @@ class PostgresStore:
         with self.session() as connection:
             connection.execute(f"set local lock_timeout = '{DROP_WAIT}'")
             connection.execute(self._sql("drop table if exists {0}.{1}", partition(build)))
-            for table in ("segment_lists", "segment_members", "items", "beside"):
+            for table in ("segment_lists", "segment_members", "items", "beside", "found_by"):
                 connection.execute(self._sql("delete from {0}.{1} where build_id = {build}", table, build))
 
     def current(self) -> str | None:

@@ -74,6 +74,7 @@ def _withdraw_from(postgres: PostgresStore, redis: RedisStore, build: Build, use
         for table, column, values in (
             ("user_lists", "user_id", users),
             ("segment_members", "user_id", users),
+            ("found_by", "user_id", users),
             ("items", "item_id", titles),
             ("beside", "name", titles),
         ):

@@ -1,7 +1,8 @@
 """The whole chain through the Airflow scheduler, on a slice of the real data: every second household, from June on.
 
 The tests of this file build on one another, in their order: a first release with training, a bad delivery that a gate
-stops, the daily run by backfill, and later events that must not change what was built before them.
+stops, the daily run by backfill, a rollback and a clean-up from Airflow's forms, and later events that must not change what was
+built before them.
 """
 
 import gzip
@@ -99,6 +100,8 @@ def test_from_raw_files_to_a_served_release():
             where f.user_key = k.user_key and f.item_id = r.item_id and f.event_date <= %s)
     """, FIRST)  # fmt: skip
     assert repeated == [(0,)], "discover names products the user has bought before"
+    known = sql("select count(*) from serving.found_by where array_to_string(sources, ',') like '%buy_again%'")
+    assert known == sql("select count(distinct user_id) from serving.current_recommendations where list = 'buy_again'")
 
 
 def test_the_shop_reads_it_through_the_api_and_the_command_line():
@@ -194,6 +197,47 @@ def test_going_back_and_forth_between_releases():
         user = sql("select min(user_id) from serving.current_recommendations")[0][0]
         answer = httpx.get(f"{get_settings().api_url}/v1/users/{user}/recommendations").json()
         assert (answer["release"], answer["source"]) == (release, "redis")
+
+
+def by_hand(dag_id: str, **form: object) -> str:
+    """Trigger a DAG with what a person fills in; the log of its task, once it has succeeded."""
+    with airflow_client.connect() as client:
+        path = f"/api/v2/dags/{dag_id}/dagRuns"
+        started = client._http.post(path, json={"logical_date": None, "conf": form}).raise_for_status().json()
+        while (run := client._http.get(f"{path}/{started['dag_run_id']}").json())["state"] in airflow_client.UNFINISHED:
+            time.sleep(1)
+        (task,) = client._http.get(f"{path}/{started['dag_run_id']}/taskInstances").json()["task_instances"]
+        log = client._http.get(f"{path}/{started['dag_run_id']}/taskInstances/{task['task_id']}/logs/1").text
+    assert run["state"] == "success", log
+    return log
+
+
+def test_a_rollback_from_airflow_takes_readers_back_and_says_who_and_why():
+    form = {"release": str(FIRST), "reason": "the same tomatoes on every list"}
+    log = by_hand("rollback_release", **form, dry_run=True)
+    assert "only looked" in log and served() == str(NEXT)
+    by_hand("rollback_release", **form, dry_run=False)
+    assert served() == str(FIRST)
+    user = sql("select min(user_id) from serving.current_recommendations")[0][0]
+    answer = httpx.get(f"{get_settings().api_url}/v1/users/{user}/recommendations").json()
+    assert (answer["release"], answer["source"]) == (str(FIRST), "redis")
+    last = sql("select event, release_id, requested_by, reason from serving.release_events order by event_id desc limit 1")
+    assert last == [("rolled_back", str(FIRST), get_settings().airflow_user, form["reason"])]
+    by_hand("rollback_release", release=str(NEXT), reason="the tomatoes were right", dry_run=False)
+    assert served() == str(NEXT)
+
+
+def test_a_clean_up_from_airflow_removes_what_a_crashed_run_has_left_and_no_release():
+    left = f"{FIRST}.0"
+    sql("insert into serving.builds (build_id, release_id, partition_date, model_version, status, created_at)"
+        " values (%s, %s, %s, '1', 'loading', now() - interval '3 days') returning 1", left, str(FIRST), FIRST)  # fmt: skip
+    builds = "select build_id from serving.builds order by 1"
+    before = sql(builds)
+    assert left in by_hand("prune_releases", dry_run=True) and sql(builds) == before
+    by_hand("prune_releases", dry_run=False)
+    assert sql(builds) == [(build,) for (build,) in before if build != left]
+    assert sql("select event, build_id from serving.release_events order by event_id desc limit 1") == [("removed", left)]
+    assert [served(), *sql("select release_id from serving.releases order by 1")] == [str(NEXT), (str(FIRST),), (str(NEXT),)]
 
 
 def test_later_events_change_no_row_of_what_was_built_before_them():

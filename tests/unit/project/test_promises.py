@@ -55,10 +55,26 @@ def test_every_setting_in_the_documents_exists():
 
 
 def test_compose_sets_every_setting_that_has_no_default_and_no_other():
-    given = {name for name in COMPOSE["x-platform"]["environment"] if name.startswith("CARTWHEEL_")}
-    fields = Settings.model_fields
-    assert {f"CARTWHEEL_{name.upper()}" for name, field in fields.items() if field.is_required()} <= given
-    assert given <= {f"CARTWHEEL_{name.upper()}" for name in fields}
+    shared, fields = COMPOSE["x-platform"]["environment"], Settings.model_fields
+    assert {f"CARTWHEEL_{name.upper()}" for name, field in fields.items() if field.is_required()} <= shared.keys()
+    given = {name for environment in (shared, COMPOSE["services"]["api"]["environment"]) for name in environment}
+    assert {name for name in given if name.startswith("CARTWHEEL_")} <= {f"CARTWHEEL_{name.upper()}" for name in fields}
+
+
+def test_the_events_that_composes_api_has_accepted_outlive_its_container():
+    api = COMPOSE["services"]["api"]
+    (volume,) = api["volumes"]
+    name, folder = volume.split(":")
+    assert name in COMPOSE["volumes"] and folder == api["environment"]["CARTWHEEL_API_JOURNAL_DIR"]
+    made = folder.removeprefix("/opt/cartwheel/")
+    assert re.search(rf"mkdir -p {re.escape(made)} && chown -R cartwheel", (PROJECT_ROOT / "docker/Dockerfile").read_text())
+
+
+def test_every_role_that_compose_connects_as_is_made():
+    text = (PROJECT_ROOT / "docker/compose.yaml").read_text()
+    roles = set(re.findall(r"postgres(?:ql)?(?:\+\w+)?://(\w+):\$", text))
+    made = set(re.findall(r"create role (\w+) login", (PROJECT_ROOT / "docker/postgres-init.sh").read_text()))
+    assert "cartwheel_explorer" in roles and roles <= made
 
 
 def test_compose_publishes_on_loopback_and_names_only_its_own_services():

@@ -76,6 +76,16 @@ def test_a_user(published, operator):
     assert "<h4>1 Mar 1999</h4>" in page and html.escape(TITLE, quote=False).replace('"', "&#34;") in page
 
 
+def test_what_found_an_item(published, operator):
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into serving.found_by select build_id, 'user 1', '{for_you 1,for_you 2}', '{\"als,content\",\"\"}'"
+            " from serving.pointer"
+        )
+    page = operator.get("/user", params={"id": "user 1"}).text
+    assert page.count("<small>found by als, content</small>") == 1 and page.count("found by") == 1
+
+
 def test_a_user_without_lists(published, operator):
     page = operator.get("/user", params={"id": HOSTILE}).text
     assert f"Release {SECOND} holds no lists for this user" in page and "document.title=&#34;harmed&#34;" in page

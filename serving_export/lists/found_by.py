@@ -1,0 +1,68 @@
+"""Which candidate sources found what a release lists: for people who look into it, after it has been published.
+
+    python -m serving_export.lists.found_by --date 2017-11-30
+
+Reads `release` and candidates/union of the date, and the keys of the warehouse's users; writes `serving.found_by` of the
+build that is loaded for the date, whole or not at all.
+"""
+
+import argparse
+from datetime import date
+
+import polars as pl
+import structlog
+
+from cartwheel import warehouse
+from cartwheel.contracts import CANDIDATE_SOURCES, parse_partition_key
+from serving_export.lists.user_keys import Ascending, user_keys
+from serving_export.releases.publish import releases
+from serving_export.releases.user_batches import user_batches
+
+log = structlog.get_logger()
+
+USERS_PER_BATCH = 5000
+PAIR = ["user_key", "item_id"]
+DATASETS = {"release": "release", "union": "candidates/union"}
+
+
+def load_found_by(day: date) -> None:
+    """Write the sources of a date's loaded build.
+
+    Raises:
+        UnknownReleaseError: no release of the date is loaded.
+        cartwheel.lake.MissingPartitionError: the lists or candidates of that date are missing.
+    """
+    build, keys, users = releases().loaded(day.isoformat()).build_id, Ascending(user_keys()), 0
+    with warehouse.connect() as connection:
+        connection.execute("delete from serving.found_by where build_id = %s", (build,))
+        with connection.cursor().copy("copy serving.found_by (build_id, user_id, item_ids, sources) from stdin") as copy:
+            for batch, own in user_batches(DATASETS, day, "union", USERS_PER_BATCH):
+                known = found_by(own["release"], own["union"]).join(keys.up_to(batch["user_key"][-1]), on="user_key")
+                for row in known.select("user_id", "item_ids", "sources").iter_rows():
+                    copy.write_row((build, *row))
+                users += len(known)
+    log.info("sources of the release loaded", build=build, users=users)
+
+
+def found_by(release: pl.DataFrame, union: pl.DataFrame) -> pl.DataFrame:
+    """Per user the items of all lists, and the sources that named each: user_key, item_ids, sources (with commas).
+
+    Args:
+        release: user_key, item_id. union: the lake's candidates/union of the same users.
+    """
+    named = [pl.when(pl.col(f"{source}_rank").is_not_null()).then(pl.lit(source)) for source in CANDIDATE_SOURCES]
+    sources = union.select(*PAIR, sources=pl.concat_str(named, separator=",", ignore_nulls=True))
+    return (
+        release.select(PAIR)
+        .unique()
+        .join(sources, on=PAIR, how="left")
+        .sort(PAIR)
+        .group_by("user_key", maintain_order=True)
+        .agg(item_ids="item_id", sources=pl.col("sources").fill_null(""))
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--date", type=parse_partition_key, required=True)
+    load_found_by(parser.parse_args().date)
