@@ -20,7 +20,7 @@ from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
 from cartwheel.settings import get_settings
 from serving_export.lists.explained_reasons import LIKE_OTHERS, PAIR, Facts, add_explained_reasons
 from serving_export.lists.reasons import add_reasons, popular_in
-from serving_export.lists.segments import segment_lists
+from serving_export.lists.segments import Popularity
 from serving_export.releases.user_batches import user_batches
 from serving_export.rerank.reranker import Reranker
 from serving_export.rerank.rules import PINNED
@@ -79,14 +79,12 @@ def _explained(lists: pl.DataFrame, explanations: pl.DataFrame, facts: Facts) ->
 
 def popular_lists(day: date, items: pl.DataFrame) -> pl.DataFrame:
     """The popular list of each segment, with its reasons."""
-    bought = (
-        pl.DataFrame(table).filter(pl.col("purchases_28") > 0)
-        for table in lake.batches("features/user_item", day, ["user_key", "item_id", "purchases_28"])
-    )
-    users = pl.DataFrame(lake.read("users", day, ["user_key", "age_band", "income_band"]))
-    segments = segment_lists(pl.concat(bought), users, items, get_settings().list_size)
+    popularity, datasets = Popularity(), {"bought": "features/user_item", "users": "users"}
+    for _, own in user_batches(datasets, day, "bought", USERS_PER_BATCH):
+        popularity.add(own["bought"], own["users"])
     return (
-        segments.join(items.select("item_id", "department"), on="item_id", how="left", maintain_order="left")
+        popularity.lists(items, get_settings().list_size)
+        .join(items.select("item_id", "department"), on="item_id", how="left", maintain_order="left")
         .with_columns(reason=popular_in(pl.col("department")))
         .drop("department")
     )

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from serving_export.lists.segments import member_segment, segment_chain, segment_lists
+from serving_export.lists.segments import Popularity, member_segment, segment_chain
 
 USERS = pl.DataFrame(
     {"user_key": ["u1", "u2", "u3"], "age_band": ["25-34", "25-34", None], "income_band": ["50-74K", None, "50-74K"]}
@@ -16,24 +16,41 @@ def bought(**items_by_user: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["user_key", "item_id", "purchases_28"], orient="row")
 
 
+def segment_lists(user_item: pl.DataFrame, users_at_once: int = 1000) -> pl.DataFrame:
+    popularity, keys = Popularity(), user_item["user_key"].unique().sort()
+    for start in range(0, len(keys), users_at_once):
+        mine = pl.col("user_key").is_in(keys[start : start + users_at_once].implode())
+        popularity.add(user_item.filter(mine), USERS.filter(mine))
+    return popularity.lists(ITEMS, size=10)
+
+
 def test_every_level_of_segment_has_a_list() -> None:
-    lists = segment_lists(bought(u1="a", u2="b", u3="b", stranger="b"), USERS, ITEMS, size=10)
+    lists = segment_lists(bought(u1="a", u2="b", u3="b", stranger="b"))
     assert set(lists["segment"]) == {"all", "25-34|50-74K", "25-34|*", "*|50-74K"}
     assert lists.filter(pl.col("segment") == "all")["item_id"].to_list() == ["b", "a"]
 
 
 def test_only_available_items_bought_in_the_last_28_days() -> None:
     user_item = pl.concat([bought(u1="a gone"), bought(u1="b").with_columns(purchases_28=0.0)])
-    lists = segment_lists(user_item, USERS, ITEMS, size=10)
+    lists = segment_lists(user_item)
     assert set(lists["item_id"]) == {"a"}
 
 
 def test_a_small_segment_leans_on_the_whole_shop() -> None:
     many = {f"s{n}": "b" for n in range(200)}
-    lists = segment_lists(bought(u1="a b", **many), USERS, ITEMS, size=10)
+    lists = segment_lists(bought(u1="a b", **many))
     own = lists.filter(pl.col("segment") == "25-34|*").sort("rank")
     assert own["item_id"].to_list() == ["b", "a"]
     assert own["score"].to_list() == pytest.approx([1.0, (1 + 20 / 201) / 21])
+
+
+def test_some_users_at_a_time_make_the_same_lists() -> None:
+    user_item = bought(u1="a b", u2="b", u3="a gone", stranger="b", other="a")
+    assert segment_lists(user_item, users_at_once=2).equals(segment_lists(user_item))
+
+
+def test_without_purchases_there_are_no_lists() -> None:
+    assert Popularity().lists(ITEMS, size=10).is_empty()
 
 
 def test_the_closest_known_segment() -> None:
