@@ -4,16 +4,19 @@ import html
 from urllib.parse import quote
 
 import psycopg
+import pyarrow as pa
 import pytest
 from explorer_shop import FIRST, HOSTILE, KEY, SECOND, TITLE, build_marts, explorer_shop, publish
 from fastapi.testclient import TestClient
 
-from cartwheel import warehouse
+from cartwheel import lake, warehouse
+from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.local.config import free_ports
 from cartwheel.settings import get_settings
 from serving_export.api import app
 from serving_export.explorer import routes
 from serving_export.explorer.models import ModelVersion, Quality
+from serving_export.lists.found_by import load_found_by
 
 PAGES = ["/", "/user?id=user%201", "/item?id=for_you%201", "/search?q=user"]
 
@@ -78,10 +81,15 @@ def test_a_user(published, operator):
 
 def test_what_found_an_item(published, operator):
     with warehouse.connect() as connection:
-        connection.execute(
-            "insert into serving.found_by select build_id, 'user 1', '{for_you 1,for_you 2}', '{\"als,content\",\"\"}'"
-            " from serving.pointer"
-        )
+        query = "select user_key from intermediate.int_user_keys where user_id = 'user 1'"
+        ((key,),) = connection.execute(query).fetchall()
+    listed = [{"user_key": key, "list": "for_you", "rank": rank, "item_id": f"for_you {rank}"} for rank in (1, 2)]
+    named = [{"user_key": key, "item_id": "for_you 1", "als_rank": 3, "content_rank": 1}]
+    for dataset, rows in (("release", listed), ("candidates/union", named)):
+        schema = LAKE_SCHEMAS[dataset]
+        lake.write(dataset, SECOND, pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema))
+    for _ in range(2):
+        load_found_by(SECOND)
     page = operator.get("/user", params={"id": "user 1"}).text
     assert page.count("<small>found by als, content</small>") == 1 and page.count("found by") == 1
 
