@@ -155,8 +155,25 @@ class Examination(nn.Module):
         return (self.SPEED * self.bands)[band].masked_fill(rank == 1, float("inf"))
 
 
+class PerMember(nn.Linear):
+    """A linear layer for each member of an ensemble, side by side: [rows, members × inputs] to [rows, members × outputs]."""
+
+    def __init__(self, members: int, inputs: int, outputs: int):
+        super().__init__(inputs, members * outputs)
+        self.members = members
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = x.unflatten(1, (self.members, self.in_features)).transpose(0, 1)
+        weight, bias = self.weight.unflatten(0, (self.members, -1)), self.bias.unflatten(0, (self.members, 1, -1))
+        return torch.baddbmm(bias, own, weight.transpose(1, 2)).transpose(0, 1).flatten(1)
+
+
 class Scorer(nn.Module):
-    """An MLP with one head per objective on features, two of which are the encoder's score and rank of the pair.
+    """MLPs with one head per objective on features, two of which are the encoder's score and rank of the pair.
+
+    There are several, which learn the same but start differently, and their mean logit counts: it is better than each, and
+    moves less from one training to the next (Lakshminarayanan et al. 2017, "Deep ensembles"). They stand side by side in one
+    network.
 
     Of two objectives, purchase and click, the heads give p(purchase | click) and p(click), and what comes out is p(click)
     and their product p(purchase): the entire-space multi-task model (Ma et al. 2018, arXiv:1804.07931, equation 1). Where
@@ -169,7 +186,9 @@ class Scorer(nn.Module):
 
     QUANTILES = 64
 
-    def __init__(self, features: int, missing: int, hidden: list[int], objectives: int, dropout: float, ranked: bool = False):
+    def __init__(
+        self, features: int, missing: int, hidden: list[int], objectives: int, dropout: float, members: int, ranked: bool = False
+    ):
         super().__init__()
         self.quantiles: Tensor
         self.mean: Tensor
@@ -179,18 +198,22 @@ class Scorer(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.register_buffer("missing", torch.zeros(missing, dtype=torch.long))
-        sizes = [2 * features + missing, *hidden]
-        layers = [
-            nn.Sequential(nn.Linear(size, out), nn.LayerNorm(out), nn.SiLU(), nn.Dropout(dropout))
-            for size, out in itertools.pairwise(sizes)
-        ]
-        self.trunk, self.heads = nn.Sequential(*layers), nn.Linear(sizes[-1], objectives)
+        first = nn.Linear(2 * features + missing, members * hidden[0])  # all members see the same
+        further = [PerMember(members, size, out) for size, out in itertools.pairwise(hidden)]
+        self.trunk = nn.Sequential(
+            *(
+                nn.Sequential(layer, nn.GroupNorm(members, layer.out_features), nn.SiLU(), nn.Dropout(dropout))
+                for layer in (first, *further)
+            )
+        )
+        self.heads = PerMember(members, hidden[-1], objectives)
         self.examination = Examination() if ranked else None
 
     def start_from_rates(self, rates: Tensor) -> None:
         """Start the heads at p(click) and p(purchase | click) of all rows, from the rates of purchases and clicks [2]."""
         with torch.no_grad():
-            self.heads.bias.copy_(torch.logit(torch.stack([rates[0] / rates[1], rates[1]]), eps=1e-4))
+            start = torch.logit(torch.stack([rates[0] / rates[1], rates[1]]), eps=1e-4)
+            self.heads.bias.copy_(start.repeat(self.heads.members))
 
     @staticmethod
     def missing_patterns(sample: np.ndarray) -> np.ndarray:
@@ -221,20 +244,20 @@ class Scorer(nn.Module):
         known = torch.cat([place, logs.clamp(-5, 5)], dim=1).masked_fill(torch.cat([absent, absent], dim=1), 0.0)
         return torch.cat([known, absent[:, self.missing].float()], dim=1)
 
-    def forward(self, inputs: Tensor, rank: Tensor | None = None) -> Tensor:
-        """Logits [rows, objectives] from transformed inputs.
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [rows, objectives] from transformed inputs, the mean of the members', of items that are looked at."""
+        return self.logits(self.trunk(inputs)).mean(1)
+
+    def logits(self, hidden: Tensor, rank: Tensor | None = None) -> Tensor:
+        """Each member's logits [rows, members, objectives] from what the trunk gives.
 
         `rank` [rows] is where the item was shown, 0 if nowhere; serving leaves it out.
         """
-        return self.logits(self.trunk(inputs), rank)
-
-    def logits(self, hidden: Tensor, rank: Tensor | None = None) -> Tensor:
-        """`forward` from what the trunk gives [rows, hidden] on."""
-        logits = self.heads(hidden)
-        then, first = logits[:, :-1], logits[:, -1:]
+        logits = self.heads(hidden).unflatten(1, (self.heads.members, -1))
+        then, first = logits[..., :-1], logits[..., -1:]
         if self.examination is not None and rank is not None:
-            first = logit_of_both(first, self.examination(rank)[:, None])
-        return torch.cat([logit_of_both(first, then), first], dim=1) if then.shape[1] else first
+            first = logit_of_both(first, self.examination(rank)[:, None, None])
+        return torch.cat([logit_of_both(first, then), first], dim=2) if then.shape[2] else first
 
 
 # Weights in eight bits
@@ -599,7 +622,7 @@ class Ranker(PythonModel):
             nobody = first_layer(empty)
             adds = [((full - empty) * (column == n)) @ weight.T for n in range(len(GROUPS))]
             logits = [
-                self.scorer.logits(rest(nobody + sum(add for add, joins in zip(adds, coalition, strict=True) if joins)))
+                self.scorer.logits(rest(nobody + sum(add for add, joins in zip(adds, coalition, strict=True) if joins))).mean(1)
                 for coalition in members.tolist()
             ]
             values = torch.stack(logits)[..., objective].double().cpu().numpy()

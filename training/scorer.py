@@ -126,18 +126,23 @@ class Task:
             yield self.starts[lists].repeat_interleave(lengths) + within
 
     def logits(self, batch: torch.Tensor) -> torch.Tensor:
-        """Logits [batch, objectives], each at the place where the item was shown."""
-        return self.scorer(self.inputs[batch], self.rank[batch])
+        """Each member's logits [batch, members, objectives], at the places where the items were shown."""
+        return self.scorer.logits(self.scorer.trunk(self.inputs[batch]), self.rank[batch])
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """The cross-entropies of rows and of lists, a weighted mean over the rows, and of how many examples."""
-        logits, label, weight = self.logits(batch).float(), self.label[batch], self.weight[batch][:, None]
+        """The cross-entropies of rows and of lists, a weighted mean over the rows, and of how many examples.
+
+        Members learn each by itself: the loss is the mean of theirs.
+        """
+        logits = self.logits(batch).float()
+        label, weight = self.label[batch].repeat(1, logits.shape[1]), self.weight[batch][:, None]
+        logits = logits.flatten(1)
         of_rows = F.binary_cross_entropy_with_logits(logits, label, reduction="none")
         of_lists = -label * self._shares(logits, weight, batch)
         return (weight * (of_rows + LIST_WEIGHT * of_lists).mean(1, keepdim=True)).sum() / weight.sum(), len(batch)
 
     def _shares(self, logits: torch.Tensor, weight: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-        """The logarithm [batch, objectives] of each row's probability over the weighted sum of its list's in the batch."""
+        """The logarithm [batch, logits] of each row's probability over the weighted sum of its list's in the batch."""
         lists, chances = self.list[batch], F.logsigmoid(logits)
         row, column = lists.unique(return_inverse=True)[1], batch - self.starts[lists]
         table = chances.new_full((int(row.max()) + 1, int(column.max()) + 1, chances.shape[1]), -torch.inf)

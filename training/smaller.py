@@ -29,7 +29,7 @@ VARIANTS: tuple[RankerVariant, ...] = get_args(RankerVariant)
 UNITS_KEPT = 0.5
 IMPORTANCE_STEPS = 100
 FINE_TUNING = replace(scorer.SCHEDULE, epochs=1, learning_rate=1e-3)
-STUDENT_HIDDEN = [64, 32]
+STUDENT = {"hidden": [64, 32], "members": 1}
 FROM_TEACHER = 0.5  # of the student's labels, the rest is what happened
 
 
@@ -61,9 +61,10 @@ def eight_bits(ranker: Ranker) -> Ranker:
 def pruned(ranker: Ranker, examples: Examples, seed: int, checkpoint: Path | None = None) -> Ranker:
     """The ranker with `UNITS_KEPT` of each of its scorer's hidden layers, fine-tuned."""
     kept = [
-        worth.topk(max(1, round(UNITS_KEPT * len(worth)))).indices.sort().values for worth in importance(ranker, examples, seed)
+        worth.topk(max(1, round(UNITS_KEPT * worth.shape[1]))).indices.sort().values
+        for worth in importance(ranker, examples, seed)
     ]
-    hidden = [len(units) for units in kept]
+    hidden = [units.shape[1] for units in kept]
     small = _like(ranker, variant="pruned", scorer=ranker.config["scorer"] | {"hidden": hidden})
     small.build_scorer()
     small.scorer.load_state_dict(without_units(ranker.scorer.state_dict(), kept))
@@ -72,15 +73,16 @@ def pruned(ranker: Ranker, examples: Examples, seed: int, checkpoint: Path | Non
 
 
 def importance(ranker: Ranker, examples: Examples, seed: int) -> list[Tensor]:
-    """How much each hidden unit of the scorer matters to its loss, a tensor [units] per layer.
+    """How much each hidden unit of the scorer matters to its loss, a tensor [members, units] per layer.
 
     The squared change of a batch's loss if the unit fell silent, to first order: the gradient of a gate of 1 that multiplies
     its activation, squared and summed over batches (Molchanov et al. 2019, arXiv:1906.10771, equation 8 with gates).
     """
     module = copy.deepcopy(ranker.scorer).eval()
-    gates = [torch.ones(units, device=ranker.device, requires_grad=True) for units in ranker.config["scorer"]["hidden"]]
+    members = module.heads.members
+    gates = [torch.ones(members, units, device=ranker.device, requires_grad=True) for units in ranker.config["scorer"]["hidden"]]
     for layer, gate in zip(module.trunk, gates, strict=True):
-        layer.register_forward_hook(lambda _layer, _given, activation, gate=gate: activation * gate)
+        layer.register_forward_hook(lambda _layer, _given, activation, gate=gate: activation * gate.flatten())
     task, sums = scorer.Task(module, examples, seed), [torch.zeros_like(gate) for gate in gates]
     for batch in itertools.islice(task.batches(0), IMPORTANCE_STEPS):
         for total, gradient in zip(sums, torch.autograd.grad(task.loss(batch)[0], gates), strict=True):
@@ -89,24 +91,28 @@ def importance(ranker: Ranker, examples: Examples, seed: int) -> list[Tensor]:
 
 
 def without_units(state: dict[str, Tensor], kept: list[Tensor]) -> dict[str, Tensor]:
-    """A scorer's state with only the `kept` units of each hidden layer (places, in order): the rest's rows and columns go."""
+    """A scorer's state with only the `kept` units of each hidden layer (places [members, units], in order): the rest's rows and
+    columns go."""
     state = dict(state)
     for layer, units in enumerate(kept):
+        members = len(units)
         for name in ("0.weight", "0.bias", "1.weight", "1.bias"):  # of the linear layer and of the norm after it
-            state[f"trunk.{layer}.{name}"] = state[f"trunk.{layer}.{name}"][units]
+            own = state[f"trunk.{layer}.{name}"].unflatten(0, (members, -1))
+            state[f"trunk.{layer}.{name}"] = torch.cat([part[places] for part, places in zip(own, units, strict=True)])
         following = f"trunk.{layer + 1}.0.weight" if layer + 1 < len(kept) else "heads.weight"
-        state[following] = state[following][:, units]
+        own = state[following].unflatten(0, (members, -1))
+        state[following] = torch.cat([part[:, places] for part, places in zip(own, units, strict=True)])
     return state
 
 
 def student(ranker: Ranker, examples: Examples, seed: int, checkpoint: Path | None = None) -> Ranker:
-    """The ranker with a scorer of `STUDENT_HIDDEN` units, trained on its teacher's probabilities and the labels.
+    """The ranker with a scorer of one small network (`STUDENT`), trained on its teacher's probabilities and the labels.
 
     The loss is a mean of two cross-entropies, with the teacher's probabilities and with the labels (Hinton et al. 2015,
     arXiv:1503.02531, section 2, at temperature 1). As a cross-entropy is linear in its targets, that is the cross-entropy
     with the mean of both as a target.
     """
-    small = _like(ranker, variant="student", scorer=ranker.config["scorer"] | {"hidden": STUDENT_HIDDEN})
+    small = _like(ranker, variant="student", scorer=ranker.config["scorer"] | STUDENT)
     targets = FROM_TEACHER * chances(ranker, examples, seed) + (1 - FROM_TEACHER) * examples.labels
     scorer.train_scorer(small, replace(examples, labels=targets), seed, checkpoint=checkpoint)
     return small
@@ -117,7 +123,7 @@ def chances(ranker: Ranker, examples: Examples, seed: int) -> np.ndarray:
     """The ranker's probabilities [rows, objectives] of the examples' labels, each at the place where the item was shown."""
     task = scorer.Task(ranker.scorer.eval(), examples, seed)
     places = torch.arange(len(examples.labels), device=ranker.device)
-    return torch.cat([torch.sigmoid(task.logits(batch)) for batch in places.split(65_536)]).cpu().numpy()
+    return torch.cat([torch.sigmoid(task.logits(batch).mean(1)) for batch in places.split(65_536)]).cpu().numpy()
 
 
 def _like(ranker: Ranker, **config: Any) -> Ranker:

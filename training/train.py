@@ -35,7 +35,7 @@ log = structlog.get_logger()
 BUDGET_S = 180
 SEED = 17
 ENCODER = {"width": 64, "layers": 1, "heads": 4, "dropout": 0.1, "temperature": 0.5}
-SCORER = {"hidden": [256, 128], "dropout": 0.1}
+SCORER = {"members": 2, "hidden": [256, 128], "dropout": 0.1}
 HISTORY = 128  # purchases of a user that the encoder looks at
 OWN_CANDIDATES = 100  # of the encoder, from the whole catalogue
 

@@ -12,7 +12,7 @@ import torch
 import training_shop
 
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
-from training.model import GROUPS, LEFT_OUT, TABLES, Ranker, Scorer, groups_of, shapley_weights
+from training.model import GROUPS, LEFT_OUT, TABLES, PerMember, Ranker, Scorer, groups_of, shapley_weights
 from training.train import fit
 
 CUTOFF = date(1999, 6, 1)
@@ -92,11 +92,13 @@ def test_a_group_that_is_as_in_the_baseline_adds_nothing(ranker: Ranker, shop: d
 
 def decide_by(scorer: Scorer, column: int) -> None:
     """Make a scorer's logit one of its transformed inputs, so that the cause of every score is known."""
-    picks = torch.nn.Linear(scorer.trunk[0][0].in_features, 1)
+    picks, listens = torch.nn.Linear(scorer.trunk[0][0].in_features, 1), PerMember(1, 1, 1)
     with torch.no_grad():
         picks.bias.zero_()
         picks.weight.zero_()[0, column] = 1.0
-    scorer.trunk, scorer.heads = torch.nn.Sequential(torch.nn.Sequential(picks)), torch.nn.Identity()
+        listens.bias.zero_()
+        listens.weight.fill_(1.0)
+    scorer.trunk, scorer.heads = torch.nn.Sequential(torch.nn.Sequential(picks)), listens
 
 
 @pytest.mark.parametrize(("feature", "group"), [("own_decayed_visits", "own"), ("sub_purchases", "affinity")])

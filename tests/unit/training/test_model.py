@@ -69,7 +69,7 @@ def test_a_later_event_changes_no_earlier_state():
 
 def test_transforms_are_finite_where_values_are_missing():
     sample = np.array([[1.0, np.nan], [2.0, 5.0], [1e9, np.nan]], np.float32)
-    scorer = Scorer(2, len(Scorer.missing_patterns(sample)), hidden=[8], objectives=1, dropout=0.0)
+    scorer = Scorer(2, len(Scorer.missing_patterns(sample)), hidden=[8], objectives=1, dropout=0.0, members=1)
     scorer.fit_transforms(sample)
     inputs = scorer.transform(torch.from_numpy(sample))
     assert inputs.isfinite().all()

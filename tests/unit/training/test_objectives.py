@@ -59,7 +59,7 @@ def three_lists() -> Examples:
 
 def untrained(data: Examples) -> Scorer:
     torch.manual_seed(3)
-    network = Scorer(data.features.shape[1], 0, hidden=[8], objectives=1, dropout=0.0).eval()
+    network = Scorer(data.features.shape[1], 0, hidden=[8], objectives=1, dropout=0.0, members=1).eval()
     network.fit_transforms(data.features)
     return network
 
@@ -77,13 +77,40 @@ def test_an_epoch_has_every_list_once_and_whole(monkeypatch):
 def test_the_loss_is_of_rows_and_of_lists():
     data = three_lists()
     task = scorer.Task(untrained(data), data, 1)
-    chance = torch.sigmoid(task.logits(torch.arange(6)))[:, 0].tolist()
+    chance = torch.sigmoid(task.logits(torch.arange(6)))[:, 0, 0].tolist()
     kept = [chance[place] if place in (0, 3, 5) else 1 - chance[place] for place in range(6)]
     of_rows = -sum(weight * log(each) for weight, each in zip(data.weights, kept, strict=True)) / 7
     shares = [chance[0] / (chance[0] + 2 * chance[1] + chance[2]), chance[3] / (chance[3] + chance[4])]
     of_lists = -sum(map(log, shares)) / 7  # the third list has one row, which is sure to be chosen
     loss, count = task.loss(torch.tensor([3, 4, 5, 0, 1, 2]))
     assert (loss.item(), count) == (pytest.approx(of_rows + scorer.LIST_WEIGHT * of_lists), 6)
+
+
+def alone(network: Scorer, member: int) -> Scorer:
+    """One member of a scorer of two layers, as a scorer of its own."""
+    one, members = Scorer(6, 0, hidden=[8, 4], objectives=2, dropout=0.0, members=1).eval(), network.heads.members
+    own = {"trunk": 0, "heads": 0}  # what members have of their own is stacked, member by member
+    state = {
+        name: part.unflatten(0, (members, -1))[member] if name.split(".")[0] in own else part
+        for name, part in network.state_dict().items()
+    }
+    one.load_state_dict(state)
+    return one
+
+
+def test_members_know_nothing_of_one_another():
+    torch.manual_seed(3)
+    data = three_lists()
+    data.labels = data.labels.repeat(2, axis=1)
+    all_three = Scorer(6, 0, hidden=[8, 4], objectives=2, dropout=0.0, members=3).eval()
+    all_three.fit_transforms(data.features)
+    members = [alone(all_three, member) for member in range(3)]
+    inputs = all_three.transform(torch.from_numpy(data.features))
+    logits = torch.stack([member(inputs) for member in members], dim=1)
+    assert torch.allclose(all_three.logits(all_three.trunk(inputs)), logits, atol=1e-6)
+    assert torch.allclose(all_three(inputs), logits.mean(1), atol=1e-6) and logits.std(1).min() > 1e-3
+    losses = [scorer.Task(each, data, 1).loss(torch.arange(6))[0].item() for each in members]
+    assert scorer.Task(all_three, data, 1).loss(torch.arange(6))[0].item() == pytest.approx(sum(losses) / 3, rel=1e-5)
 
 
 def test_lists_of_different_cutoffs_stay_different():
@@ -94,20 +121,24 @@ def inputs(rows: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(rows, 5, generator=torch.Generator().manual_seed(seed)) * 3
 
 
+@torch.no_grad()
+def at(network: Scorer, rank: torch.Tensor | None) -> torch.Tensor:
+    """The first member's probabilities [rows, objectives] of items shown at a rank."""
+    return torch.sigmoid(network.logits(network.trunk(inputs(500)), rank))[:, 0]
+
+
 def test_what_is_bought_is_clicked_and_rank_lowers_both_alike():
     torch.manual_seed(2)
-    two = Scorer(2, 1, hidden=[8], objectives=2, dropout=0.0, ranked=True).eval()
-    with torch.no_grad():
-        looked_at, third = torch.sigmoid(two(inputs(500))), torch.sigmoid(two(inputs(500), torch.full((500,), 3)))
+    two = Scorer(2, 1, hidden=[8], objectives=2, dropout=0.0, members=2, ranked=True).eval()
+    looked_at, third = at(two, None), at(two, torch.full((500,), 3))
     assert (looked_at[:, 0] <= looked_at[:, 1]).all() and looked_at.std(dim=0).min() > 0
     assert torch.allclose(third, looked_at / 2, rtol=1e-4)  # bands start at a half
-    first = torch.sigmoid(two(inputs(500), torch.ones(500, dtype=torch.long)))
-    assert torch.equal(first, looked_at)
+    assert torch.equal(at(two, torch.ones(500, dtype=torch.long)), looked_at)
 
 
 def test_purchases_alone_are_one_head_and_its_plain_logit():
     torch.manual_seed(2)
-    one = Scorer(2, 1, hidden=[8], objectives=1, dropout=0.0).eval()
+    one = Scorer(2, 1, hidden=[8], objectives=1, dropout=0.0, members=1).eval()
     assert not any(name.startswith("examination") for name in one.state_dict())
     plain = one.heads(one.trunk(inputs(50)))
     assert plain.shape == (50, 1) and torch.equal(one(inputs(50)), plain)
@@ -127,9 +158,9 @@ def test_the_best_place_counts_and_an_impression_without_one_does_not():
 
 
 def test_heads_start_at_the_rates():
-    two = Scorer(2, 1, hidden=[8], objectives=2, dropout=0.0)
+    two = Scorer(2, 1, hidden=[8], objectives=2, dropout=0.0, members=2)
     two.start_from_rates(torch.tensor([0.02, 0.1]))
-    assert torch.sigmoid(two.heads.bias).tolist() == pytest.approx([0.2, 0.1])
+    assert torch.sigmoid(two.heads.bias).tolist() == pytest.approx([0.2, 0.1] * 2)
 
 
 def test_a_shop_with_a_shopfront_gets_both_heads_and_its_model_can_be_restored(tmp_path):
@@ -161,7 +192,7 @@ def scorer_only(objectives: list[str], examples: Examples, epochs: int) -> Ranke
     ranker = Ranker()
     ranker.config = {
         "features": [f"x{column}" for column in range(examples.features.shape[1])],
-        "scorer": {"hidden": [32], "dropout": 0.0},
+        "scorer": {"members": 1, "hidden": [32], "dropout": 0.0},
         "objectives": objectives,
     }
     scorer.train_scorer(ranker, examples, 1, epochs)

@@ -113,10 +113,10 @@ def test_every_matrix_of_a_layer_is_saved_in_eight_bits_and_nothing_else():
 
 @pytest.mark.parametrize("name", ["pruned", "student"])
 def test_a_scorer_with_fewer_units_has_smaller_matrices(variants, full, name):
-    hidden = {"pruned": [128, 64], "student": [64, 32]}[name]
+    members, hidden = {"pruned": (2, [128, 64]), "student": (1, [64, 32])}[name]
     matrices = [layer[0].weight.shape for layer in variants[name].scorer.trunk]
     inputs = full.scorer.trunk[0][0].in_features
-    assert matrices == [(hidden[0], inputs), (hidden[1], hidden[0])]
+    assert matrices == [(members * hidden[0], inputs), (members * hidden[1], hidden[0])]
     assert variants[name].config["scorer"]["hidden"] == hidden
 
 
@@ -127,10 +127,24 @@ def test_units_go_with_their_rows_and_columns():
         "heads.weight": torch.tensor([[1.0, 2.0, 3.0]]),
         "heads.bias": torch.tensor([4.0]),
     }
-    left = smaller.without_units(state, [torch.tensor([0, 2])])
+    left = smaller.without_units(state, [torch.tensor([[0, 2]])])
     assert left["trunk.0.0.weight"].tolist() == [[1, 2], [5, 6]]
     assert [left[f"trunk.0.{name}"].tolist() for name in ("0.bias", "1.weight", "1.bias")] == [[7, 9]] * 3
     assert left["heads.weight"].tolist() == [[1, 3]] and left["heads.bias"].tolist() == [4]
+
+
+def test_each_member_keeps_units_of_its_own():
+    state = {
+        **{f"trunk.{layer}.{name}": torch.arange(4.0) for layer in (0, 1) for name in ("0.bias", "1.weight", "1.bias")},
+        "trunk.0.0.weight": torch.arange(8.0).view(4, 2),  # two members of two units that see two inputs
+        "trunk.1.0.weight": torch.arange(8.0).view(4, 2),
+        "heads.weight": torch.arange(4.0).view(2, 2),
+        "heads.bias": torch.tensor([4.0, 5.0]),
+    }
+    left = smaller.without_units(state, [torch.tensor([[0], [1]]), torch.tensor([[1], [0]])])
+    assert left["trunk.0.0.weight"].tolist() == [[0, 1], [6, 7]] and left["trunk.0.0.bias"].tolist() == [0, 3]
+    assert left["trunk.1.0.weight"].tolist() == [[2], [5]] and left["trunk.1.1.weight"].tolist() == [1, 2]
+    assert left["heads.weight"].tolist() == [[1], [2]] and left["heads.bias"].tolist() == [4, 5]
 
 
 def test_importance_is_the_squared_change_of_the_loss_by_the_unit(full, examples):
@@ -141,13 +155,14 @@ def test_importance_is_the_squared_change_of_the_loss_by_the_unit(full, examples
     _, last = smaller.importance(changed, examples, SEED)
     task, every = scorer.Task(changed.scorer, examples, SEED), torch.arange(len(examples.labels))
     assert task.steps == 1, "the sum over batches is one of one"
-    unit, given = int(last.argmax()), weights.clone()
+    member, unit = divmod(int(last.argmax()), last.shape[1])
+    given = weights.clone()
     losses = []
     for louder in (1.05, 0.95):
-        weights[:, unit] = louder * given[:, unit]
+        weights[member, unit] = louder * given[member, unit]  # one objective: a row for each member
         losses.append(task.loss(every)[0].item())
-    assert last[3] == 0
-    assert last[unit].item() == pytest.approx(((losses[0] - losses[1]) / 0.1) ** 2, rel=0.02)
+    assert (last[:, 3] == 0).all()
+    assert last[member, unit].item() == pytest.approx(((losses[0] - losses[1]) / 0.1) ** 2, rel=0.02)
 
 
 def test_a_student_of_a_teacher_who_knows_better_than_its_labels(full, examples):
