@@ -167,8 +167,8 @@ def _http_ok(service: str, path: str) -> Callable[[LocalConfig], bool]:
 
 
 def _api_command(config: LocalConfig) -> list[str]:
-    return [str(SCRIPTS / "uvicorn"), "serving_export.api:app", "--host", "127.0.0.1", "--port", str(config.ports["api"]),
-            "--no-access-log"]  # fmt: skip
+    return [str(SCRIPTS / "uvicorn"), "--factory", "serving_export.api.application:create_app",
+            "--host", "127.0.0.1", "--port", str(config.ports["api"]), "--no-access-log"]  # fmt: skip
 
 
 # In the order they start.

@@ -124,7 +124,7 @@ def test_a_body_that_is_no_batch(tmp_path: Path, body: bytes) -> None:
 
 def test_every_acknowledged_event_of_a_killed_process_lands_exactly_once(tmp_path: Path) -> None:
     port = free_ports(1)[0]
-    command = [sys.executable, "-m", "uvicorn", "serving_export.api:app", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "serving_export.api.application:create_app", "--port", str(port)]
     environment = {**os.environ, "CARTWHEEL_API_JOURNAL_DIR": str(tmp_path), "CARTWHEEL_API_UPLOAD_EVERY_S": "0.05"}
     server = subprocess.Popen([*command, "--no-access-log"], cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL)
     acknowledged: list[str] = []

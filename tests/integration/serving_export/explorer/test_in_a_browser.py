@@ -12,7 +12,7 @@ from explorer_shop import FIRST, KEY, SECOND, TITLE, build_marts, explorer_shop,
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from cartwheel.local.config import free_ports
-from serving_export.api import app
+from serving_export.api.application import create_app
 
 PHONE = {"width": 360, "height": 740}
 PAGES = ["", "user?id=user+1", "item?id=for_you+1", "search?q=user", "user?id=nobody"]
@@ -25,7 +25,7 @@ def address(stores, tmp_path_factory) -> Iterator[str]:
         build_marts()
         publish(FIRST, SECOND)
         (port,) = free_ports(1)
-        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(create_app(), host="127.0.0.1", port=port, log_level="warning"))
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started:

@@ -13,7 +13,7 @@ from cartwheel import lake, warehouse
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.local.config import free_ports
 from cartwheel.settings import get_settings
-from serving_export.api import app
+from serving_export.api.application import create_app
 from serving_export.explorer import routes
 from serving_export.explorer.models import ModelVersion, Quality
 from serving_export.lists.found_by import load_found_by
@@ -39,7 +39,7 @@ def published(built):
 
 @pytest.fixture
 def stranger() -> TestClient:
-    return TestClient(app, base_url="http://127.0.0.1/explorer", follow_redirects=False)
+    return TestClient(create_app(), base_url="http://127.0.0.1/explorer", follow_redirects=False)
 
 
 @pytest.fixture
@@ -253,4 +253,4 @@ def test_the_role_reads_what_the_pages_need_and_writes_nothing(published):
 
 
 def test_the_apis_interface_does_not_name_it():
-    assert "/explorer" not in TestClient(app).get("/openapi.json").text
+    assert "/explorer" not in TestClient(create_app()).get("/openapi.json").text
