@@ -20,6 +20,7 @@ from cartwheel.shop.source import FileFormat, Source
 
 __all__ = ["FileFormat", "Mapping", "MappingError", "Source", "built_in_mapping", "load_mapping", "read_mapping"]
 
+API_FILES = "interactions/{date}/api-*.jsonl"  # what the API's journal uploads, in contract form whatever the shop's files are
 ENDINGS = "{csv,csv.gz,csv.bz2,csv.xz,csv.zst,parquet,jsonl,jsonl.gz,jsonl.bz2,jsonl.xz,jsonl.zst}"
 
 
@@ -36,8 +37,8 @@ class Mapping:
     sources: list[Source]
 
     def sources_of(self, key: str) -> list[Source]:
-        """The sources that read a landing file; several may."""
-        return [source for source in self.sources if source.matches(key)]
+        """The sources that read a landing file; several may. The API's files are read as the API writes them."""
+        return [_api_source()] if _api_source().matches(key) else [source for source in self.sources if source.matches(key)]
 
 
 def load_mapping() -> Mapping:
@@ -48,6 +49,11 @@ def load_mapping() -> Mapping:
     """
     shop_file = get_settings().shop_file
     return read_mapping(PROJECT_ROOT / shop_file) if shop_file else built_in_mapping()
+
+
+@lru_cache
+def _api_source() -> Source:
+    return Source("api", SourceSpec.model_validate({"dataset": "interactions", "files": API_FILES}), "UTC")
 
 
 @lru_cache
