@@ -62,6 +62,14 @@ def content(day: date) -> list[Part]:
     return [Part(lists=_lists(day, USERS[:20])), Part(_lists(day, USERS[20:]), _popular(day), _cold(), _titles(), _beside())]
 
 
+def layer(day: date, users: list[str], said: str) -> list[Part]:
+    """New lists of some users, whose reasons say `said`; the first item of each is in no other list."""
+    lists = _lists(day, users).to_pylist()
+    new = [row | {"item_ids": [f"new {said}", *row["item_ids"][1:]], "reasons": [said] * len(row["reasons"])} for row in lists]
+    titles = [{"item_id": f"new {said}", "title": f"New: {said}"}]
+    return [Part(pa.Table.from_pylist(new, SCHEMAS["lists"]), titles=pa.Table.from_pylist(titles, SCHEMAS["titles"]))]
+
+
 def _lists(day: date, users: list[str]) -> pa.Table:
     sizes = {(user, name): 0 if (user, name) == (USERS[-1], "buy_again") else SIZE for user in users for name in sorted(LISTS)}
     rows = [{"user_id": user, "list": name} | _ranked(name, day, size) for (user, name), size in sizes.items()]
@@ -105,6 +113,16 @@ def publish(target: Releases, day: date) -> None:
         target.load(day, content(day), "test")
         target.verify(day, content(day))
         target.switch(day)
+        target.tidy()
+
+
+def refresh(target: Releases, users: list[str], said: str) -> None:
+    """A layer over what is served, with these users alone."""
+    with target.catalog.lock(wait_s=20):
+        target.tidy()
+        base = target.catalog.below(target.catalog.served())
+        content = layer(base.partition_date, users, said)
+        target.switch_to_layer(target.verify_build(target.load_layer(base, content, 1), content))
         target.tidy()
 
 

@@ -1,5 +1,6 @@
 -- Releases as they are served. A build is one load of a release; it is seen by readers once its status is 'ready',
--- and publishing the same release again makes a new build. Every statement can be run again.
+-- and publishing the same release again makes a new build. A layer is a build with the new lists of a few users, which lies
+-- over the whole build that it names: of what the layer holds for a user, readers see that. Every statement can be run again.
 
 create schema if not exists serving;
 
@@ -18,13 +19,24 @@ create table if not exists serving.builds (
     switched_at timestamptz, -- when it last became the served one
     served_until timestamptz -- when it last stopped being the served one
 );
-create unique index if not exists one_ready_build_per_release on serving.builds (release_id) where status = 'ready';
+alter table serving.builds add column if not exists base_build_id text references serving.builds; -- of a layer: the build below
+alter table serving.builds add column if not exists last_file_id bigint; -- of a layer: the last file that its lists know of
+drop index if exists serving.one_ready_build_per_release;
+create unique index if not exists one_ready_whole_build_per_release on serving.builds (release_id)
+where status = 'ready' and base_build_id is null;
+create unique index if not exists one_ready_layer_per_build on serving.builds (base_build_id) where status = 'ready';
 
 -- The truth about what is served.
 create table if not exists serving.pointer (
     only_row boolean primary key default true check (only_row),
     build_id text not null references serving.builds
 );
+
+-- The build that the pointer names, and the one below it.
+create or replace view serving.served_builds as
+select unnest(array[build_id, base_build_id]) as build_id
+from serving.pointer
+inner join serving.builds using (build_id);
 
 create table if not exists serving.release_events (
     event_id bigint generated always as identity primary key,
@@ -36,6 +48,17 @@ create table if not exists serving.release_events (
 );
 alter table serving.release_events add column if not exists requested_by text; -- of a rollback: who, and why
 alter table serving.release_events add column if not exists reason text;
+do $$
+begin
+    if not exists (
+        select from pg_constraint where conname = 'event_is_known' and conrelid = to_regclass('serving.release_events')
+    ) then
+        alter table serving.release_events
+            drop constraint if exists release_events_event_check,
+            add constraint event_is_known check (event in ('published', 'refreshed', 'rolled_back', 'removed'));
+    end if;
+end
+$$;
 
 -- One partition per build, dropped as a whole. A row holds a list, best item first: fifty times fewer rows to load,
 -- index and keep than one for each item. The view `lists` shows the items.
@@ -144,13 +167,32 @@ from serving.user_lists
 cross join lateral unnest(user_lists.item_ids, user_lists.scores, user_lists.reasons)
     with ordinality as item (item_id, score, reason, rank);
 
+-- The lists that readers see, or would after a rollback: those of the layer that is served, and of whole builds the others.
+create or replace view serving.shown_lists as
+select
+    builds.release_id,
+    served.build_id is not null as is_served,
+    user_lists.*
+from serving.user_lists
+inner join serving.builds using (build_id)
+left join serving.served_builds as served using (build_id)
+where
+    builds.status = 'ready'
+    and (builds.base_build_id is null or served.build_id is not null)
+    and not exists (
+        select from serving.pointer
+        inner join serving.builds as layer using (build_id)
+        inner join serving.user_lists as newer using (build_id)
+        where layer.base_build_id = user_lists.build_id and newer.user_id = user_lists.user_id and newer.list = user_lists.list
+    );
+
 -- The promise to everyone else: these three views.
 create or replace view serving.releases as
 select
     builds.release_id,
     builds.partition_date,
     builds.model_version,
-    case when pointer.build_id is null then 'loaded' else 'serving' end as status,
+    case when served.build_id is null then 'loaded' else 'serving' end as status,
     builds.users,
     builds.rows,
     builds.checksum,
@@ -158,34 +200,35 @@ select
     builds.switched_at,
     builds.build_id
 from serving.builds
-left join serving.pointer using (build_id)
-where builds.status = 'ready';
+left join serving.served_builds as served using (build_id)
+where builds.status = 'ready' and builds.base_build_id is null;
 
 create or replace view serving.recommendations as
 select
-    builds.release_id,
-    lists.user_id,
-    lists.list,
-    lists.rank,
-    lists.item_id,
-    lists.score,
-    lists.reason
-from serving.lists
-inner join serving.builds using (build_id)
-where builds.status = 'ready';
+    shown_lists.release_id,
+    shown_lists.user_id,
+    shown_lists.list,
+    item.rank::integer as rank,
+    item.item_id,
+    item.score,
+    item.reason
+from serving.shown_lists
+cross join lateral unnest(shown_lists.item_ids, shown_lists.scores, shown_lists.reasons)
+    with ordinality as item (item_id, score, reason, rank);
 
 create or replace view serving.current_recommendations as
 select
-    builds.release_id,
-    lists.user_id,
-    lists.list,
-    lists.rank,
-    lists.item_id,
-    lists.score,
-    lists.reason
-from serving.lists
-inner join serving.pointer using (build_id)
-inner join serving.builds using (build_id);
+    shown_lists.release_id,
+    shown_lists.user_id,
+    shown_lists.list,
+    item.rank::integer as rank,
+    item.item_id,
+    item.score,
+    item.reason
+from serving.shown_lists
+cross join lateral unnest(shown_lists.item_ids, shown_lists.scores, shown_lists.reasons)
+    with ordinality as item (item_id, score, reason, rank)
+where shown_lists.is_served;
 
 grant usage on schema serving to cartwheel_api;
 grant select on all tables in schema serving to cartwheel_api;

@@ -6,7 +6,8 @@ one round trip has answered, and as MGET is atomic, the entries and the pointer 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import redis
@@ -18,9 +19,11 @@ from cartwheel.contracts import LISTS
 from serving_export.releases.lookup import Entry
 from serving_export.releases.packing import unpack
 from serving_export.releases.redis_store import PREFIX
+from serving_export.releases.store import layers_of
 
 TIMEOUT_S = 0.5
 LISTED = {*LISTS, "segment", "similar"}
+LAYERED = {*LISTS, "title"}  # what a layer may hold; all else is of the build below it
 KEYS_PER_MGET = 2000
 
 
@@ -44,13 +47,14 @@ class OnlineReader:
 
     async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
         while True:
-            build = self.build
-            keys = [f"{self.prefix}:{build}:{kind}:{name}" for kind, name in entries]
-            current, *values = await self._get([f"{self.prefix}:current", *keys])
+            served = self.build
+            keys = [self._keys(served, kind, name) for kind, name in entries]
+            current, *values = await self._get([f"{self.prefix}:current", *chain.from_iterable(keys)])
             if current is None:
                 return None
-            if current.decode() == build:
-                return build, [_decoded(entry.kind, value, first) for entry, value in zip(entries, values, strict=True)]
+            if current.decode() == served:
+                found = _first_of_each(keys, values)
+                return served, [_decoded(entry.kind, value, first) for entry, value in zip(entries, found, strict=True)]
             self.build = current.decode()
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
@@ -59,9 +63,15 @@ class OnlineReader:
         known = self.remembered[1]
         unknown = [name for name in names if (kind, name) not in known]
         if unknown:
-            values = await self._get([f"{self.prefix}:{build}:{kind}:{name}" for name in unknown])
-            known.update({(kind, name): _decoded(kind, value) for name, value in zip(unknown, values, strict=True)})
+            keys = [self._keys(build, kind, name) for name in unknown]
+            found = _first_of_each(keys, await self._get(list(chain.from_iterable(keys))))
+            known.update({(kind, name): _decoded(kind, value) for name, value in zip(unknown, found, strict=True)})
         return {name: value for name in names if (value := known[kind, name]) is not None}
+
+    def _keys(self, served: str, kind: str, name: str) -> list[str]:
+        """Where an entry may be, the layer first."""
+        builds = layers_of(served)
+        return [f"{self.prefix}:{build}:{kind}:{name}" for build in (builds if kind in LAYERED else builds[-1:])]
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -100,6 +110,12 @@ class OnlineReader:
         for keys, future in batch:
             if not future.done():  # its request may have been given up
                 future.set_result([wanted[key] for key in keys])
+
+
+def _first_of_each(keys: list[list[str]], values: list[bytes | None]) -> Iterator[bytes | None]:
+    """Of the values of each entry's keys the first that is there."""
+    rest = iter(values)
+    return (next((value for value in list(islice(rest, len(each))) if value is not None), None) for each in keys)
 
 
 def _decoded(kind: str, value: bytes | None, first: int | None = None) -> Any:

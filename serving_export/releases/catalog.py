@@ -17,10 +17,11 @@ from psycopg.rows import class_row
 from cartwheel import warehouse
 from serving_export.releases.content import Checksum
 from serving_export.releases.postgres_store import SCHEMA
+from serving_export.releases.store import OVER, layers_of
 
 log = structlog.get_logger()
 
-_COLUMNS = sql.SQL("build_id, release_id, partition_date, model_version, status")
+_COLUMNS = sql.SQL("build_id, release_id, partition_date, model_version, status, base_build_id, last_file_id")
 
 
 class PublishBusyError(RuntimeError):
@@ -29,13 +30,24 @@ class PublishBusyError(RuntimeError):
 
 @dataclass(frozen=True)
 class Build:
-    """One load of a release; status is loading, verified, ready or retired."""
+    """One load of a release, or a layer over one; status is loading, verified, ready or retired."""
 
     build_id: str
     release_id: str
     partition_date: date
     model_version: str
     status: str
+    base_build_id: str | None = None  # of a layer: the build below it
+    last_file_id: int | None = None  # of a layer: the last file (`ops.loaded_files`) that its lists know of
+
+    @property
+    def is_layer(self) -> bool:
+        return self.base_build_id is not None
+
+    @property
+    def pointer(self) -> str:
+        """What the pointers of both stores say when it is served."""
+        return f"{self.build_id}{OVER}{self.base_build_id}" if self.is_layer else self.build_id
 
 
 class Catalog:
@@ -65,11 +77,21 @@ class Catalog:
 
     def create(self, release_id: str, day: date, model_version: str) -> Build:
         """A new build of a release, with status loading."""
+        return self._create(release=release_id, day=day, version=model_version, base=None, file=None)
+
+    def create_layer(self, base: Build, last_file_id: int) -> Build:
+        """A new layer over a build, with status loading."""
+        return self._create(
+            release=base.release_id, day=base.partition_date, version=base.model_version, base=base.build_id, file=last_file_id
+        )
+
+    def _create(self, **values: object) -> Build:
         (build,) = self._builds(
-            "insert into {0}.builds (build_id, release_id, partition_date, model_version, status)"
-            " values (%(release)s || '.' || nextval(%(numbers)s), %(release)s, %(day)s, %(version)s, 'loading')"
+            "insert into {0}.builds (build_id, release_id, partition_date, model_version, status, base_build_id, last_file_id)"
+            " values (%(release)s || '.' || nextval(%(numbers)s), %(release)s, %(day)s, %(version)s, 'loading',"
+            " %(base)s, %(file)s)"
             " returning {1}",
-            {"release": release_id, "numbers": f"{self.schema}.build_number", "day": day, "version": model_version},
+            {"numbers": f"{self.schema}.build_number", **values},
         )
         return build
 
@@ -78,13 +100,24 @@ class Catalog:
         return self._builds("select {1} from {0}.builds order by split_part(build_id, '.', 2)::bigint")
 
     def ready(self, release_id: str) -> Build | None:
-        """The build of a release that can be served."""
-        return next((build for build in self.builds() if build.release_id == release_id and build.status == "ready"), None)
+        """The whole build of a release that can be served."""
+        whole = (build for build in self.builds() if build.status == "ready" and not build.is_layer)
+        return next((build for build in whole if build.release_id == release_id), None)
 
     def served(self) -> Build | None:
-        """The build that the pointer names."""
+        """The build that the pointer names: a layer, where there is one."""
         found = self._builds("select {1} from {0}.builds join {0}.pointer using (build_id)")
         return found[0] if found else None
+
+    def below(self, build: Build) -> Build:
+        """The whole build that a layer lies over; the build itself if it is whole."""
+        return next(each for each in self.builds() if each.build_id == layers_of(build.pointer)[-1])
+
+    def was_rolled_back(self) -> bool:
+        """Whether somebody chose what is served, by a rollback."""
+        with warehouse.connect() as connection:
+            last = "select event from {0}.release_events where event <> 'removed' order by event_id desc limit 1"
+            return self._run(connection, last).fetchone() == ("rolled_back",)
 
     def set_verified(self, build: str, users: int, rows: int, checksum: Checksum) -> None:
         self._execute(
@@ -95,12 +128,16 @@ class Catalog:
     def switch(
         self, build: Build, event: str, move: bool = True, requested_by: str | None = None, reason: str | None = None
     ) -> None:
-        """Make a build the ready one of its release and, with `move`, the served one: one transaction."""
+        """Make a build the ready one of its release and, with `move`, the served one: one transaction.
+
+        A whole build takes the place of the one before and of its layer; a layer takes that of the layer before.
+        """
         with warehouse.connect() as connection:
             self._run(
                 connection,
-                "update {0}.builds set status = 'retired' where release_id = %s and status = 'ready' and build_id <> %s",
-                (build.release_id, build.build_id),
+                "update {0}.builds set status = 'retired' where release_id = %s and status = 'ready' and build_id <> %s"
+                " and (base_build_id is not null or %s)",
+                (build.release_id, build.build_id, not build.is_layer),
             )
             self._run(connection, "update {0}.builds set status = 'ready' where build_id = %s", (build.build_id,))
             if not move:
@@ -125,20 +162,21 @@ class Catalog:
         """Builds that nothing needs: neither served, nor of the latest `kept` ready ones, nor just replaced.
 
         Readers that resolved the pointer a moment ago get `grace_s` to finish. A build that never became ready is
-        abandoned after that many seconds.
+        abandoned after that many seconds. What lies below a layer is needed until the layer is gone.
         """
         return self._builds(
             """
             with ready as (
                 select build_id from {0}.builds
-                left join {0}.pointer using (build_id)
-                where status = 'ready'
-                order by pointer.build_id is null, partition_date desc
+                left join {0}.served_builds as served using (build_id)
+                where status = 'ready' and base_build_id is null
+                order by served.build_id is null, partition_date desc
                 limit %(kept)s
             )
             select {1} from {0}.builds
-            where build_id not in (select build_id from ready)
-            and build_id not in (select build_id from {0}.pointer)
+            where not exists (select from ready where ready.build_id = builds.build_id)
+            and not exists (select from {0}.served_builds as served where served.build_id = builds.build_id)
+            and not exists (select from {0}.builds as layer where layer.base_build_id = builds.build_id)
             and coalesce(served_until < now() - make_interval(secs => %(grace)s), true)
             and (status in ('ready', 'retired') or created_at < now() - make_interval(secs => %(abandoned)s))
             order by split_part(build_id, '.', 2)::bigint
@@ -150,7 +188,8 @@ class Catalog:
         """Remove the row of a build whose data is gone."""
         with warehouse.connect() as connection:
             self._run(connection, "delete from {0}.builds where build_id = %s", (build.build_id,))
-            self._record(connection, "removed", build, None)
+            if not build.is_layer:  # a layer was replaced by the next one, which is recorded
+                self._record(connection, "removed", build, None)
 
     def _record(
         self, connection: psycopg.Connection, event: str, build: Build, replaced: str | None,

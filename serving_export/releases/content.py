@@ -94,25 +94,17 @@ class ReleaseInTheLake:
         users = Ascending(map(pl.DataFrame, lake.batches("users", self.day, ["user_key", "age_band", "income_band"])))
         last = None
         for rows in lake.whole_users(lake.batches("release", self.day, RELEASE_COLUMNS)):
-            own, lists = _grouped(rows, self.day, last)
-            last = own["user_key"][-1]
+            before, last = last, rows["user_key"][-1].as_py()
             ids, nearby = keys.up_to(last), users.up_to(last)
-            known_by_id = own.join(ids, on="user_key", how="left", maintain_order="left")["user_id"]
-            if known_by_id.null_count():
-                raise BadContentError(
-                    f"the release of {self.day} has {known_by_id.null_count()} users the warehouse does not know: run dbt again"
-                )
-            shown.update(pc.unique(lists["item_ids"].combine_chunks().values).to_pylist())
-            named = lists.add_column(
-                0, "user_id", known_by_id.to_arrow().cast(_TEXT).take(pa.array(np.arange(len(lists)) // len(LISTS)))
-            )
-            yield Part(named, members=_members(nearby.join(own, on="user_key", how="anti"), ids, known))
+            own, lists = lists_of_users(rows, ids, self.day, before)
+            shown.update(items_shown(lists))
+            yield Part(lists, members=_members(nearby.join(own, on="user_key", how="anti"), ids, known))
         if last is None or ALL not in known:
             raise BadContentError(f"the release of {self.day} holds no lists: build them again")
         yield Part(
             segments=_popular(popular, self.day),
             members=_members(users.rest(), keys.rest(), known),
-            titles=_titles(shown, self.day),
+            titles=titles_of(shown, self.day),
             beside=beside(shown, self.day),
         )
 
@@ -120,6 +112,31 @@ class ReleaseInTheLake:
 def read_content(day: date, keys: Iterable[pl.DataFrame] | None = None) -> Content:
     """The release of a date: see `ReleaseInTheLake`. `keys` is what `user_keys` gives, the warehouse's by default."""
     return ReleaseInTheLake(day, keys)
+
+
+def lists_of_users(rows: pa.Table, ids: pl.DataFrame, day: date, after: str | None = None) -> tuple[pl.DataFrame, pa.Table]:
+    """The users of some rows of a release (`user_key`), and their lists in the layout of `SCHEMAS`.
+
+    Args:
+        rows: `RELEASE_COLUMNS`, in the order of user_key, list and rank. ids: user_key, user_id of these users and others.
+        after: a key that all of these users come after.
+
+    Raises:
+        BadContentError: see `ReleaseInTheLake`.
+    """
+    own, lists = _grouped(rows, day, after)
+    known_by_id = own.join(ids, on="user_key", how="left", maintain_order="left")["user_id"]
+    if known_by_id.null_count():
+        raise BadContentError(
+            f"the release of {day} has {known_by_id.null_count()} users the warehouse does not know: run dbt again"
+        )
+    user_ids = known_by_id.to_arrow().cast(_TEXT).take(pa.array(np.arange(len(lists)) // len(LISTS)))
+    return own, lists.add_column(0, "user_id", user_ids)
+
+
+def items_shown(lists: pa.Table) -> list[str]:
+    """The items of some lists in the layout of `SCHEMAS`, each once."""
+    return pc.unique(lists["item_ids"].combine_chunks().flatten()).to_pylist()
 
 
 def _grouped(rows: pa.Table, day: date, after: str | None) -> tuple[pl.DataFrame, pa.Table]:
@@ -167,7 +184,8 @@ def _members(cold: pl.DataFrame, ids: pl.DataFrame, known: set[str]) -> pa.Table
     return members.to_arrow().cast(SCHEMAS["members"])
 
 
-def _titles(shown: set[str], day: date) -> pa.Table:
+def titles_of(shown: set[str], day: date) -> pa.Table:
+    """The titles of items, in the layout of `SCHEMAS`; an item without one is called by its id."""
     items = pl.DataFrame(lake.read("items", day, columns=["item_id", "title"]))
     titled = pl.DataFrame({"item_id": sorted(shown)}).join(items, on="item_id", how="left", maintain_order="left")
     return titled.select("item_id", title=pl.coalesce("title", "item_id")).to_arrow().cast(SCHEMAS["titles"])
@@ -194,16 +212,16 @@ def _columns(table: pa.Table) -> dict[str, pa.Array]:
 
 def measure(content: Content) -> tuple[int, int, Checksum]:
     """Its users with lists, its recommendations, and the checksum of all its entries."""
-    counts = {"users": 0, "rows": 0}
+    counts = {"lists": 0, "rows": 0}
 
     def counted() -> Iterator[tuple[pa.BinaryArray, pa.BinaryArray]]:
         for part in content:
-            counts["users"] += pc.count_distinct(part.lists["user_id"]).as_py()
+            counts["lists"] += len(part.lists)
             counts["rows"] += pc.sum(pc.list_value_length(part.lists["item_ids"])).as_py() or 0
             yield entries(part)
 
     found = sum_of(counted())
-    return counts["users"], counts["rows"], found
+    return counts["lists"] // len(LISTS), counts["rows"], found  # every user has all lists
 
 
 def checksum(content: Content) -> Checksum:

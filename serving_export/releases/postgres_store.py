@@ -24,6 +24,7 @@ from serving_export.releases.binary_columns import ahead, buffer_of
 from serving_export.releases.binary_copy import HEADER, TRAILER, binary_rows
 from serving_export.releases.content import SCHEMAS, Checksum, Content, Part, checksum
 from serving_export.releases.packing import Item
+from serving_export.releases.store import OVER, layers_of
 
 log = structlog.get_logger()
 
@@ -117,33 +118,37 @@ class PostgresStore:
                 connection.execute(self._sql("delete from {0}.{1} where build_id = {build}", table, build))
 
     def current(self) -> str | None:
-        rows = self._query("select build_id from {schema}.pointer")
+        query = "select concat_ws({over}, build_id, base_build_id) from {schema}.pointer join {schema}.builds using (build_id)"
+        rows = self._query(query)
         return rows[0][0] if rows else None
 
-    def user_list(self, build: str, user_id: str, name: str) -> list[Item] | None:
-        query = _ITEMS + " from {schema}.user_lists where build_id = {build} and user_id = %s and list = %s"
-        return self._list(query, (user_id, name), build)
+    def user_list(self, served: str, user_id: str, name: str) -> list[Item] | None:
+        query = (
+            _ITEMS + " from {schema}.user_lists where build_id in ({builds}) and user_id = %s and list = %s"
+            " order by array_position(array[{builds}], build_id) limit 1"
+        )
+        return self._list(query, (user_id, name), served)
 
-    def member_segment(self, build: str, user_id: str) -> str | None:
-        query = "select segment from {schema}.segment_members where build_id = {build} and user_id = %s"
-        rows = self._query(query, (user_id,), build)
+    def member_segment(self, served: str, user_id: str) -> str | None:
+        query = "select segment from {schema}.segment_members where build_id = {base} and user_id = %s"
+        rows = self._query(query, (user_id,), served)
         return rows[0][0] if rows else None
 
-    def segment_list(self, build: str, segment: str) -> list[Item] | None:
-        query = _ITEMS + " from {schema}.segment_lists where build_id = {build} and segment = %s"
-        return self._list(query, (segment,), build)
+    def segment_list(self, served: str, segment: str) -> list[Item] | None:
+        query = _ITEMS + " from {schema}.segment_lists where build_id = {base} and segment = %s"
+        return self._list(query, (segment,), served)
 
-    def _list(self, query: str, parameters: tuple, build: str) -> list[Item] | None:
-        rows = self._query(query, parameters, build)
+    def _list(self, query: str, parameters: tuple, served: str) -> list[Item] | None:
+        rows = self._query(query, parameters, served)
         return [Item(*item) for item in zip(*rows[0], strict=True)] if rows else None
 
-    def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
-        query = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
-        return dict(self._query(query, (item_ids,), build))
+    def titles(self, served: str, item_ids: list[str]) -> dict[str, str]:
+        query = "select item_id, title from {schema}.items where build_id in ({builds}) and item_id = any(%s)"
+        return dict(self._query(query, (item_ids,), served))
 
-    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
-        query = "select name, payload from {schema}.beside where build_id = {build} and kind = %s and name = any(%s)"
-        return dict(self._query(query, (kind, names), build))
+    def beside(self, served: str, kind: str, names: list[str]) -> dict[str, bytes]:
+        query = "select name, payload from {schema}.beside where build_id = {base} and kind = %s and name = any(%s)"
+        return dict(self._query(query, (kind, names), served))
 
     def releases(self) -> list[dict[str, Any]]:
         """The view `releases`: one row per loaded release, latest first."""
@@ -151,9 +156,12 @@ class PostgresStore:
         with self.session() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement).fetchall()
 
-    def _query(self, query: str, parameters: tuple = (), build: str = "") -> list[tuple]:
-        # The build stands in the statement as a literal, so that the planner looks at its partition alone.
-        statement = sql.SQL(query).format(schema=sql.Identifier(self.schema), build=sql.Literal(build))
+    def _query(self, query: str, parameters: tuple = (), served: str = "") -> list[tuple]:
+        # The builds stand in the statement as literals, so that the planner looks at their partitions alone.
+        builds = [sql.Literal(build) for build in layers_of(served)]
+        statement = sql.SQL(query).format(
+            schema=sql.Identifier(self.schema), builds=sql.SQL(", ").join(builds), base=builds[-1], over=sql.Literal(OVER)
+        )
         with self.session() as connection:
             return connection.execute(statement, parameters).fetchall()
 

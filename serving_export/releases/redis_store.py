@@ -1,6 +1,6 @@
 """Builds in Redis or Valkey.
 
-    <prefix>:current          the build that is served
+    <prefix>:current          the build that is served, or `<layer>+<build>`
     <prefix>:<build>:<entry>  the entries of `content`, for example cw:2017-11-30.7:for_you:1042
     <prefix>:<build>:ready    written after the build was verified
 
@@ -23,6 +23,7 @@ from redis.retry import Retry
 from serving_export.releases.binary_columns import ahead, buffer_of, decimals, joined, lengths, offsets, repeated
 from serving_export.releases.content import Checksum, Content, entries, sum_of
 from serving_export.releases.packing import Item, unpack
+from serving_export.releases.store import layers_of
 
 log = structlog.get_logger()
 
@@ -114,12 +115,14 @@ class RedisStore:
     def mark_ready(self, build: str) -> None:
         self.client.set(self._key(build, "ready"), b"1")
 
-    def is_ready(self, build: str) -> bool:
-        """Whether the build was verified here and has not been lost since."""
-        return self.client.exists(self._key(build, "ready"), self._key(build, "segment:all")) == 2
+    def is_ready(self, served: str) -> bool:
+        """Whether all that a pointer names was verified here and has not been lost since."""
+        builds = layers_of(served)
+        needed = [self._key(build, "ready") for build in builds] + [self._key(builds[-1], "segment:all")]
+        return self.client.exists(*needed) == len(needed)
 
-    def point_to(self, build: str) -> None:
-        self.client.set(f"{self.prefix}:current", build)
+    def point_to(self, served: str) -> None:
+        self.client.set(f"{self.prefix}:current", served)
 
     def clear_pointer(self) -> None:
         self.client.delete(f"{self.prefix}:current")
@@ -127,21 +130,24 @@ class RedisStore:
     def current(self) -> str | None:
         return _text(self._get(f"{self.prefix}:current"))
 
-    def user_list(self, build: str, user_id: str, name: str) -> list[Item] | None:
-        return _items(self._get(self._key(build, f"{name}:{user_id}")))
+    def user_list(self, served: str, user_id: str, name: str) -> list[Item] | None:
+        values = self._mget([self._key(build, f"{name}:{user_id}") for build in layers_of(served)])
+        return _items(next((value for value in values if value is not None), None))
 
-    def member_segment(self, build: str, user_id: str) -> str | None:
-        return _text(self._get(self._key(build, f"member:{user_id}")))
+    def member_segment(self, served: str, user_id: str) -> str | None:
+        return _text(self._get(self._key(layers_of(served)[-1], f"member:{user_id}")))
 
-    def segment_list(self, build: str, segment: str) -> list[Item] | None:
-        return _items(self._get(self._key(build, f"segment:{segment}")))
+    def segment_list(self, served: str, segment: str) -> list[Item] | None:
+        return _items(self._get(self._key(layers_of(served)[-1], f"segment:{segment}")))
 
-    def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
-        if not item_ids:
-            return {}
-        return {item_id: title.decode() for item_id, title in self.beside(build, "title", item_ids).items()}
+    def titles(self, served: str, item_ids: list[str]) -> dict[str, str]:
+        found = [self._named(build, "title", item_ids) for build in layers_of(served)] if item_ids else []
+        return {item_id: title.decode() for titles in reversed(found) for item_id, title in titles.items()}
 
-    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
+    def beside(self, served: str, kind: str, names: list[str]) -> dict[str, bytes]:
+        return self._named(layers_of(served)[-1], kind, names)
+
+    def _named(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
         values = self._mget([self._key(build, f"{kind}:{name}") for name in names])
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 

@@ -4,6 +4,8 @@ A release is named by its partition date; each load of it is a new build, so rea
 disturbed. PostgreSQL's pointer is the truth and moves first, Redis's follows. A crash anywhere leaves the old
 build serving in both stores, or the new one in PostgreSQL and the old in Redis, each whole; `tidy`, with which
 every run begins, brings Redis back in line and removes what was left behind.
+
+Within the day a layer goes the same way: a build with the lists of a few users, over the whole build that it names.
 """
 
 from datetime import date
@@ -15,6 +17,7 @@ from serving_export.releases.catalog import Build, Catalog
 from serving_export.releases.content import Content, measure
 from serving_export.releases.postgres_store import PostgresStore
 from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.store import layers_of
 
 log = structlog.get_logger()
 
@@ -40,14 +43,13 @@ class Releases:
 
     def load(self, day: date, content: Content, model_version: str) -> Build:
         """Load a new build into both stores; unfinished builds of the same release are removed first."""
-        release_id = day.isoformat()
-        for build in self.catalog.builds():
-            if build.release_id == release_id and build.status in ("loading", "verified"):
-                self._remove(build)
-        build = self.catalog.create(release_id, day, model_version)
-        self.postgres.load(build.build_id, content)
-        self.redis.load(build.build_id, content)
-        return build
+        self._remove_unfinished(day.isoformat())
+        return self._fill(self.catalog.create(day.isoformat(), day, model_version), content)
+
+    def load_layer(self, base: Build, content: Content, last_file_id: int) -> Build:
+        """Load a new layer over a whole build into both stores; unfinished builds of the same release are removed first."""
+        self._remove_unfinished(base.release_id)
+        return self._fill(self.catalog.create_layer(base, last_file_id), content)
 
     def verify(self, day: date, content: Content) -> Build:
         """Compare both stores, read back whole, with the lake's content.
@@ -56,7 +58,14 @@ class Releases:
             UnknownReleaseError: the release was not loaded.
             VerificationError: a store differs; the message names it.
         """
-        build = self._latest(day, "loading", "verified")
+        return self.verify_build(self._latest(day, "loading", "verified"), content)
+
+    def verify_build(self, build: Build, content: Content) -> Build:
+        """Compare what both stores hold of one build with what it should hold.
+
+        Raises:
+            VerificationError: a store differs; the message names it.
+        """
         users, rows, expected = measure(content)
         for store in (self.postgres, self.redis):
             found = store.checksum(build.build_id, content)
@@ -80,14 +89,29 @@ class Releases:
             build = self._latest(day, "verified", "ready")
             served = self.catalog.served()
             move = served is None or served.partition_date <= day
-            if served is None or served.build_id != build.build_id:  # else a run before this one was cut off halfway
+            # It may be served already, perhaps below a layer, if a run before this one was cut off halfway.
+            already = served if served and self.catalog.below(served).build_id == build.build_id else None
+            if not already:
                 self.catalog.switch(build, "published", move)
             if not move:
                 log.warning("not served: a later release is", release=build.release_id, serving=served and served.release_id)
                 return build
-            self.redis.point_to(build.build_id)
+            self.redis.point_to((already or build).pointer)
         log.info("serving", build=build.build_id, replaced=served and served.build_id)
         return build
+
+    def switch_to_layer(self, layer: Build) -> bool:
+        """Serve a verified layer, unless a rollback has taken away the build below it; whether it is served."""
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):
+            served = self.catalog.served()
+            if served is None or self.catalog.below(served).build_id != layer.base_build_id or self.catalog.was_rolled_back():
+                log.warning("not served: what it lies over is not served any more", layer=layer.build_id)
+                self._remove(layer)
+                return False
+            self.catalog.switch(layer, "refreshed")
+            self.redis.point_to(layer.pointer)
+        log.info("serving", build=layer.build_id, over=layer.base_build_id, replaced=served.build_id)
+        return True
 
     def loaded(self, release_id: str) -> Build:
         """The build of a release that can be rolled back to.
@@ -111,7 +135,7 @@ class Releases:
             build = self.loaded(release_id)
             self._restore_redis(build)
             self.catalog.switch(build, "rolled_back", requested_by=requested_by, reason=reason)
-            self.redis.point_to(build.build_id)
+            self.redis.point_to(build.pointer)
         log.info("rolled back", build=build.build_id, requested_by=requested_by, reason=reason)
         return build
 
@@ -121,13 +145,15 @@ class Releases:
             served, pointed = self.catalog.served(), self.redis.current()
             if served is None:
                 self.redis.clear_pointer()
-            elif pointed != served.build_id or not self.redis.is_ready(served.build_id):
-                self._restore_redis(served)
-                self.redis.point_to(served.build_id)
+            elif pointed != served.pointer or not self.redis.is_ready(served.pointer):
+                for build in dict.fromkeys((self.catalog.below(served), served)):
+                    self._restore_redis(build)
+                self.redis.point_to(served.pointer)
                 log.info("redis brought in line", build=served.build_id)
-            for build in self.removable():
-                if build.build_id != pointed:  # Redis's readers may still be in it; the next run removes it
-                    self._remove(build)
+            for _ in ("layers and builds without one", "builds whose layer is gone"):
+                for build in self.removable():
+                    if build.build_id not in layers_of(pointed or ""):  # Redis's readers may be in it; the next run removes it
+                        self._remove(build)
             for orphan in self.redis.builds() - self.postgres.builds():
                 self.redis.remove(orphan)
 
@@ -137,14 +163,25 @@ class Releases:
 
     def _latest(self, day: date, *statuses: str) -> Build:
         release_id = day.isoformat()
-        found = [build for build in self.catalog.builds() if build.release_id == release_id and build.status in statuses]
+        whole = (build for build in self.catalog.builds() if build.release_id == release_id and not build.is_layer)
+        found = [build for build in whole if build.status in statuses]
         if not found:
             raise UnknownReleaseError(f"release {release_id} has no build that is {' or '.join(statuses)}: load it first")
         return found[-1]
 
+    def _remove_unfinished(self, release_id: str) -> None:
+        for build in self.catalog.builds():
+            if build.release_id == release_id and build.status in ("loading", "verified"):
+                self._remove(build)
+
+    def _fill(self, build: Build, content: Content) -> Build:
+        for store in (self.postgres, self.redis):
+            store.load(build.build_id, content)
+        return build
+
     def _restore_redis(self, build: Build) -> None:
         """Fill Redis from PostgreSQL where it lost a build."""
-        if self.redis.is_ready(build.build_id):
+        if self.redis.is_ready(build.pointer):
             return
         content = self.postgres.read(build.build_id)
         self.redis.load(build.build_id, content)

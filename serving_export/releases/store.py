@@ -10,7 +10,10 @@ from serving_export.releases.packing import Item
 
 
 class Store(Protocol):
-    """A store of builds. A build's text id is `<release_id>.<number>`."""
+    """A store of builds. A build's text id is `<release_id>.<number>`.
+
+    Readers ask for what the pointer says, which is a build, or a layer and the build below it: `layers_of` takes it apart.
+    """
 
     name: str
 
@@ -27,24 +30,32 @@ class Store(Protocol):
         """Remove all of a build; it may be gone, or be there in part."""
 
     def current(self) -> str | None:
-        """The build to read; None when there is none."""
+        """The pointer; None when there is none."""
 
-    def user_list(self, build: str, user_id: str, name: str) -> list[Item] | None:
-        """One list of a user, best first; None when the build does not know the user."""
+    def user_list(self, served: str, user_id: str, name: str) -> list[Item] | None:
+        """One list of a user, best first, of the layer if that knows the user; None when neither does."""
 
-    def member_segment(self, build: str, user_id: str) -> str | None:
+    def member_segment(self, served: str, user_id: str) -> str | None:
         """The segment of a known user without lists."""
 
-    def segment_list(self, build: str, segment: str) -> list[Item] | None:
+    def segment_list(self, served: str, segment: str) -> list[Item] | None:
         """The popular list of a segment; None when there is no such segment."""
 
-    def titles(self, build: str, item_ids: list[str]) -> dict[str, str]:
+    def titles(self, served: str, item_ids: list[str]) -> dict[str, str]:
         """The titles of recommended items."""
 
-    def beside(self, build: str, kind: str, names: list[str]) -> dict[str, bytes]:
+    def beside(self, served: str, kind: str, names: list[str]) -> dict[str, bytes]:
         """Entries of one kind of `beside`, by name, without those that are not there."""
 
 
-def release_of(build: str) -> str:
-    """The release a build belongs to."""
-    return build.rpartition(".")[0]
+OVER = "+"  # in a pointer, between a layer and the build below it
+
+
+def layers_of(served: str) -> list[str]:
+    """The builds that a pointer names, the one on top first; the last one is whole."""
+    return served.split(OVER)
+
+
+def release_of(served: str) -> str:
+    """The release that a pointer or a build belongs to."""
+    return served.partition(".")[0]

@@ -39,7 +39,7 @@ def query(text: str) -> list[tuple]:
 
 
 ITEM_A_ROW = """
-drop view serving.recommendations, serving.current_recommendations, serving.lists;
+drop view serving.recommendations, serving.current_recommendations, serving.shown_lists, serving.lists;
 drop table serving.user_lists, serving.segment_lists;
 create table serving.lists (build_id text, user_id text, list text, rank integer, item_id text, score real, reason text)
     partition by list (build_id);
