@@ -11,6 +11,7 @@ import polars as pl
 from cartwheel import warehouse
 
 PURCHASES: dict = {
+    "user_id": pl.String,
     "user_key": pl.String,
     "item_id": pl.String,
     "event_ts": pl.Datetime("us", "UTC"),
@@ -18,6 +19,7 @@ PURCHASES: dict = {
 }
 LAST_FILE = "select coalesce(max(file_id), 0) from ops.loaded_files"
 # All of these users' purchases after the date, whichever file brought them; purchases without a session are one visit a day.
+# Who has said since then that the data may not be used is left out at once.
 PURCHASES_QUERY = """
     with newcomers as materialized (
         select distinct interactions.user_id
@@ -26,8 +28,10 @@ PURCHASES_QUERY = """
         where interactions.business_date > %(day)s
             and interactions.event_type = 'purchase'
             and loaded_files.file_id > %(seen)s and loaded_files.file_id <= %(last)s
+            and interactions.user_id not in (select user_id from raw.users where business_date > %(day)s and not consent)
     )
     select
+        user_id,
         ops.user_key(user_id) as user_key,
         item_id,
         event_ts,
@@ -44,6 +48,10 @@ class NewPurchases:
 
     purchases: pl.DataFrame
     last_file_id: int
+
+    def users(self) -> pl.DataFrame:
+        """user_key and user_id of everyone who has bought something."""
+        return self.purchases.select("user_key", "user_id").unique()
 
 
 def new_purchases(day: date, seen_file_id: int) -> NewPurchases:

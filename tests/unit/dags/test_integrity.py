@@ -11,6 +11,7 @@ import pytest
 DAGS_FOLDER = Path(__file__).resolve().parents[3] / "dags"
 CHAIN = ["ingest_events", "build_warehouse", "build_features", "train_ranker", "publish_recommendations"]
 BY_HAND = ["erase_user", "prune_releases", "rollback_release"]
+WITHIN_THE_DAY = ["refresh_recommendations"]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def bag(tmp_path_factory):
 
 def test_every_dag_loads_and_no_other(bag):
     assert bag.import_errors == {}
-    assert sorted(bag.dags) == sorted(CHAIN + BY_HAND)
+    assert sorted(bag.dags) == sorted(CHAIN + BY_HAND + WITHIN_THE_DAY)
 
 
-@pytest.mark.parametrize("dag_id", CHAIN + BY_HAND)
+@pytest.mark.parametrize("dag_id", CHAIN + BY_HAND + WITHIN_THE_DAY)
 def test_every_dag_says_what_it_is(bag, dag_id):
     dag = bag.dags[dag_id]
     assert dag.description
@@ -68,6 +69,15 @@ def test_gates_stand_before_what_they_guard(bag):
     assert publish.get_task("release.load").upstream_task_ids == {"lists.gate_release"}
 
 
+def test_lists_are_refreshed_every_quarter_of_an_hour_after_what_has_landed_and_no_asset_is_made(bag):
+    dag = bag.dags["refresh_recommendations"]
+    assert dag.schedule == "*/15 * * * *"
+    assert [task.task_id for task in dag.topological_sort()] == ["ingest", "refresh"]
+    assert dag.get_task("refresh").upstream_task_ids == {"ingest"}
+    assert dag.get_task("refresh").trigger_rule == "all_success"  # skipped when nothing has landed
+    assert not [outlet for task in dag.tasks for outlet in task.outlets]
+
+
 def test_a_version_is_reported_on_whatever_the_gate_said(bag):
     dag = bag.dags["train_ranker"]
     report = dag.get_task("report")
@@ -88,7 +98,7 @@ def test_dbt_builds_its_layers_one_after_the_other_between_the_gates(bag):
 
 def test_a_dag_file_holds_wiring_and_no_heavy_imports():
     files = sorted(DAGS_FOLDER.glob("*.py"))
-    assert {path.stem for path in files} == {*CHAIN, *BY_HAND, "assets", "defaults", "gates", "reports"}
+    assert {path.stem for path in files} == {*CHAIN, *BY_HAND, *WITHIN_THE_DAY, "assets", "defaults", "gates", "reports"}
     heavy = {"torch", "mlflow", "pyspark", "great_expectations", "polars", "pandas", "training", "serving_export", "data_quality"}
     for path in files:
         tree = ast.parse(path.read_text())

@@ -1,0 +1,69 @@
+"""Refresh, within the day, the lists of the users who have bought something since the last refresh.
+
+    python -m serving_export.refresh.refresh
+
+Reads the purchases after the served release's date that ingest has put into `raw`, the champion's tables of that date, and the
+release that is served. Writes a layer over it to schema `serving` of PostgreSQL and the keys `cw:*` of Redis, as a release is
+published: loaded, verified, switched to. In the lake it writes the folder `refresh/` alone (`few_users`), which nothing else
+reads. The lock is held throughout, so that nobody who is erased meanwhile comes back.
+"""
+
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+
+import structlog
+
+from serving_export.lists.score import Ranker
+from serving_export.refresh.layer import Layer, write_lists
+from serving_export.refresh.lists import refreshed_lists
+from serving_export.refresh.new_events import new_purchases
+from serving_export.releases.publish import releases
+from serving_export.releases.release import Releases
+
+log = structlog.get_logger()
+
+LOCK_WAIT_S = 60.0
+
+
+def today() -> date | None:
+    """The date after the one that is served, whose events a refresh takes; None before the first release."""
+    served = releases().catalog.served()
+    return served.partition_date + timedelta(days=1) if served else None
+
+
+def refresh(target: Releases | None = None, ranker: Ranker | None = None) -> int:
+    """Serve new lists to the users with new purchases; how many users. `ranker` is the release's own unless given.
+
+    Raises:
+        PublishBusyError: a release is being published.
+        cartwheel.lake.MissingPartitionError: the served date's features or candidates are not in the lake any more.
+        VerificationError: a store does not hold what was loaded; what was served before still is.
+    """
+    target = target or releases()
+    with target.catalog.lock(LOCK_WAIT_S):
+        target.tidy()
+        served = target.catalog.served()
+        if served is None or target.catalog.was_rolled_back():
+            log.info("nothing to refresh: there is no release yet, or a rollback chose what is served")
+            return 0
+        base = target.catalog.below(served)
+        found = new_purchases(base.partition_date, served.last_file_id or 0)
+        with tempfile.TemporaryDirectory(prefix="cartwheel-refresh-") as folder:
+            file = Path(folder) / "lists.arrow"
+            rows = refreshed_lists(base, found.purchases, ranker) if len(found.purchases) else ()
+            users = write_lists(file, rows, found.users(), base.partition_date)
+            if not len(users):
+                log.info("nothing to refresh: nobody has bought anything since", seen_file_id=served.last_file_id)
+                return 0
+            earlier = target.postgres.read(served.build_id) if served.is_layer else ()
+            content = Layer(base.partition_date, file, users, earlier)
+            layer = target.verify_build(target.load_layer(base, content, found.last_file_id), content)
+            refreshed = target.switch_to_layer(layer)
+        target.tidy()
+    log.info("refreshed", users=len(users), layer=layer.build_id, served=refreshed)
+    return len(users) if refreshed else 0
+
+
+if __name__ == "__main__":
+    refresh()
