@@ -84,6 +84,10 @@ bench-publish: env ## Loading a release against a bare COPY and a raw Redis load
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m benchmarks.rollback
 
+.PHONY: bench-refresh
+bench-refresh: env ## New lists within the day for 10, 100 and 1,000 users (after `make demo`)
+	$(BIN)/python -m benchmarks.refresh
+
 .PHONY: drill-publish
 drill-publish: env ## Kill the publisher and the stores a hundred times while readers read
 	CARTWHEEL_LOCAL_DIR=.local/test $(BIN)/cartwheel up --stores

@@ -26,6 +26,7 @@ from serving_export.releases.postgres_store import PostgresStore
 from serving_export.releases.release import Releases
 from serving_export.releases.store import Store
 
+REFRESHED = made_up.USERS[:20]
 OLD, NEW, NEXT = date(1999, 3, 1), date(1999, 3, 2), date(1999, 3, 3)
 
 
@@ -106,9 +107,7 @@ def test_killed(target: Releases, processes: BaseContext, step: str) -> None:
     with readers(target) as wrong:
         if step == "within removing":  # what an earlier run replaced is removed when this one begins
             made_up.publish(target, NEW)
-            target.catalog._execute(
-                "update {0}.builds set served_until = now() - interval '1 hour' where served_until is not null", ()
-            )
+            readers_have_had_their_time(target)
             publish_and_die(processes, NEXT, step)
         else:
             publish_and_die(processes, NEW, step)
@@ -124,6 +123,75 @@ def test_killed(target: Releases, processes: BaseContext, step: str) -> None:
     made_up.publish(target, NEW)
     assert not [build for build in target.catalog.builds() if build.status in ("loading", "verified")]
     assert target.redis.builds() == target.postgres.builds()
+
+
+@pytest.mark.parametrize("step", made_up.STEPS)
+def test_killed_while_refreshing(target: Releases, processes: BaseContext, step: str) -> None:
+    """Each list is of the release or of one layer; a killed refresh leaves what was served, and the next one succeeds."""
+    made_up.refresh(target, REFRESHED[:10], "first")
+    if step == "within removing":  # what an earlier run replaced is removed when this one begins
+        made_up.refresh(target, REFRESHED, "second")
+        readers_have_had_their_time(target)
+    said = {"within removing": "third"}.get(step, "second")
+    process = processes.Process(target=made_up.refresh_and_die, args=(REFRESHED, said, step))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    before, after = ["first"] * 10 + [f"of {OLD}"] * 10, [said] * 20
+    expected = {
+        "between the two pointers": (after, before),
+        "after the pointers": (after, after),
+        "within removing": (["second"] * 20, ["second"] * 20),  # it begins with removing
+    }.get(step, (before, before))
+    assert tuple(said_to(store) for store in stores(target)) == expected
+    made_up.refresh(target, REFRESHED, "last")
+    assert tuple(said_to(store) for store in stores(target)) == (["last"] * 20, ["last"] * 20)
+    readers_have_had_their_time(target)
+    target.tidy()
+    assert [build.status for build in target.catalog.builds()] == ["ready", "ready"]
+    assert target.redis.builds() == target.postgres.builds()
+
+
+def readers_have_had_their_time(target: Releases) -> None:
+    target.catalog._execute("update {0}.builds set served_until = now() - interval '1 hour' where served_until is not null", ())
+
+
+def said_to(store: Store) -> list[str]:
+    """What the lists of the refreshed users say; everyone else's are of the release."""
+    for user in made_up.USERS[20:-1]:
+        assert {item.reason for item in recommend(store, user, "for_you", made_up.SIZE).items} == {f"of {OLD}"}
+    answers = [recommend(store, user, name, made_up.SIZE) for user in REFRESHED for name in LISTS]
+    reasons = [{item.reason for item in answer.items} for answer in answers]
+    assert all(len(each) == 1 for each in reasons)  # no list is a mix
+    assert reasons[::3] == reasons[1::3] == reasons[2::3]
+    return [each.pop() for each in reasons[::3]]
+
+
+def test_readers_never_see_a_mix_while_layers_come_and_go(target: Releases) -> None:
+    """Reading lists of whole length, of the release or of one layer, with the titles of all that they show."""
+    wrong: list[str] = []
+    stop = threading.Event()
+
+    def read(store: Store) -> None:
+        while not stop.is_set():
+            answer = recommend(store, REFRESHED[0], "for_you", made_up.SIZE)
+            said = {item.reason for item in answer.items}
+            if answer.segment or len(answer.items) != made_up.SIZE or len(said) != 1 or len(answer.titles) != made_up.SIZE:
+                wrong.append(f"{store.name}: {answer}")
+
+    threads = [threading.Thread(target=read, args=(store,)) for store in stores(target)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(3):
+            made_up.refresh(target, REFRESHED, f"layer {number}")
+        made_up.publish(target, OLD)
+        made_up.refresh(target, REFRESHED, "over the new build")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert wrong == []
 
 
 def test_readers_never_see_a_mix_while_the_same_release_is_published_again(target: Releases) -> None:
