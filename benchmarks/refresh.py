@@ -5,8 +5,8 @@
 Each number of users is a refresh in a process of its own: Python and the model are loaded, so many users of the release buy
 five of the hundred items that sell best, their lists are made, loaded into both stores as a layer and verified. The layer is
 removed instead of being switched to, which is two statements, so that nobody sees it. The tables are cut once beforehand, as
-the first refresh over a release does. The last line is a JSON document: the seconds of each step, and the straight line
-through the totals, `fixed_seconds` and `seconds_per_user`.
+the first refresh over a release does. The last line is a JSON document: the seconds of each step, the processor's seconds of
+all of it, and the straight lines through both: `fixed_seconds` and `seconds_per_user`.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def refresh(users: int, asked_at: float) -> dict[str, float]:
         for store in (target.postgres, target.redis):
             store.remove(layer.build_id)
         target.catalog.forget(layer)
-    return seconds | {"users": len(refreshed)}
+    return {"users": len(refreshed), "processor": time.process_time(), **seconds}
 
 
 def served(target: Releases) -> Build:
@@ -105,10 +105,11 @@ def main() -> None:
             seconds = pool.apply(refresh, (users, time.time()))
         document["refreshes"].append({name: round(value, 2) for name, value in seconds.items()})
         print(json.dumps(document["refreshes"][-1]), flush=True)
-    counts = [each["users"] for each in document["refreshes"]]
-    totals = [sum(value for name, value in each.items() if name != "users") for each in document["refreshes"]]
-    slope, start = np.polyfit(counts, totals, 1)
-    print(json.dumps(document | {"fixed_seconds": round(float(start), 1), "seconds_per_user": round(float(slope), 4)}))
+    for name, steps in (("", ("start", "lists", "load", "verify")), ("processor_", ("processor",))):
+        counts = [each["users"] for each in document["refreshes"]]
+        slope, fixed = np.polyfit(counts, [sum(each[step] for step in steps) for each in document["refreshes"]], 1)
+        document |= {f"{name}fixed_seconds": round(float(fixed), 1), f"{name}seconds_per_user": round(float(slope), 4)}
+    print(json.dumps(document))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from serving_export.releases.redis_store import RedisStore
 from serving_export.releases.release import Releases
 
 START = date(1999, 3, 1)
+REFRESHED = "within the day"
 DOES_NOT_ANSWER = (psycopg.Error, redis.RedisError, IncompleteBuildError)
 
 
@@ -91,8 +92,9 @@ class Readers:
 
 
 def whole(answer: Answer) -> bool:
-    """A list of the user's own, of full length, all of it of one release."""
-    return not answer.segment and [item.reason for item in answer.items] == [f"of {answer.release}"] * made_up.SIZE
+    """A list of the user's own, of full length, all of it of one release, or of one layer over it."""
+    said = {item.reason for item in answer.items}
+    return not answer.segment and len(answer.items) == made_up.SIZE and said in ({f"of {answer.release}"}, {REFRESHED})
 
 
 def kill_store(config: LocalConfig, name: str) -> None:
@@ -141,6 +143,15 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
             process.join()
             assert process.exitcode == -signal.SIGKILL
 
+    def refresh_killed_at_a_step(day: date) -> None:
+        """A layer is laid over the day before, which is served, and another one dies on its way."""
+        made_up.refresh(made_up.releases(kept=1, grace_s=1), made_up.USERS[:-1], REFRESHED)
+        step = chance.choice([step for step in made_up.STEPS if step != "within removing"])
+        process = context.Process(target=made_up.refresh_and_die, args=(made_up.USERS[:-1], REFRESHED, step))  # type: ignore[attr-defined]
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+
     def store_killed(name: str) -> Callable[[date], None]:
         def disturb(day: date) -> None:
             with publisher(context, day) as process:
@@ -161,6 +172,7 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
     return {
         "publisher killed at a moment": killed,
         "publisher killed at a step": killed_at_a_step,
+        "refresh killed at a step": refresh_killed_at_a_step,
         "PostgreSQL killed": store_killed("postgres"),
         "Redis killed": store_killed("valkey"),
         "Redis emptied": emptied,

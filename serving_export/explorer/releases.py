@@ -14,7 +14,7 @@ RELEASES = """
 """
 EVENTS = """
     select happened_at, event, release_id, requested_by, reason
-    from serving.release_events order by event_id desc limit %s
+    from serving.release_events where event <> 'refreshed' order by event_id desc limit %s
 """
 
 
