@@ -162,7 +162,8 @@ class Catalog:
         """Builds that nothing needs: neither served, nor of the latest `kept` ready ones, nor just replaced.
 
         Readers that resolved the pointer a moment ago get `grace_s` to finish. A build that never became ready is
-        abandoned after that many seconds. What lies below a layer is needed until the layer is gone.
+        abandoned after that many seconds, a layer at once, as who makes one holds the lock from beginning to end. What lies
+        below a layer is needed until the layer is gone.
         """
         return self._builds(
             """
@@ -178,7 +179,10 @@ class Catalog:
             and not exists (select from {0}.served_builds as served where served.build_id = builds.build_id)
             and not exists (select from {0}.builds as layer where layer.base_build_id = builds.build_id)
             and coalesce(served_until < now() - make_interval(secs => %(grace)s), true)
-            and (status in ('ready', 'retired') or created_at < now() - make_interval(secs => %(abandoned)s))
+            and (
+                status in ('ready', 'retired') or base_build_id is not null
+                or created_at < now() - make_interval(secs => %(abandoned)s)
+            )
             order by split_part(build_id, '.', 2)::bigint
             """,
             {"kept": kept, "grace": grace_s, "abandoned": abandoned_after_s},

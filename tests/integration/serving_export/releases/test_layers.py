@@ -172,12 +172,22 @@ def test_a_layer_that_a_store_holds_wrongly_is_not_served(target: Releases) -> N
     assert_nothing_is_left(target, builds=2)
 
 
+def test_a_layer_that_was_cut_off_goes_with_the_next_run(target: Releases) -> None:
+    target.kept = 1
+    target.load_layer(target.catalog.served(), made_up.layer(FIRST, [ANN], "first"), 1)
+    made_up.publish(target, SECOND)
+    assert said_to(target, ANN) == "of 1999-01-02"
+    assert_nothing_is_left(target, builds=1)
+
+
 def test_a_layer_whose_release_was_replaced_meanwhile_is_not_served(target: Releases) -> None:
     base, content = target.catalog.served(), made_up.layer(FIRST, [ANN], "first")
     layer = target.verify_build(target.load_layer(base, content, 1), content)
-    made_up.publish(target, SECOND)
+    made_up.publish(target, FIRST)
     assert target.switch_to_layer(layer) is False
-    assert said_to(target, ANN) == "of 1999-01-02"
+    assert said_to(target, ANN) == "of 1999-01-01"
+    target.tidy()
+    assert_nothing_is_left(target, builds=1)
 
 
 def test_a_user_who_withdraws_is_taken_out_of_the_layer_too(target: Releases) -> None:
