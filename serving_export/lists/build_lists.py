@@ -58,15 +58,18 @@ def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Co
     for _, own in user_batches(datasets, day, "scores", USERS_PER_BATCH):
         bought = own["features/user_item"]
         lists = reranker.lists(own["scores"], bought, own["features/user_category"])
-        if explained:
-            facts = Facts(bought, items, sales, own["candidates/union"].select(*PAIR, *LIKE_OTHERS, "content_rank"))
-            lists = _explained(lists, own["explanations"], facts)
-        else:
-            lists = add_reasons(lists, bought, items)
-        lists = lists.with_columns(reason=pl.when(source=PINNED).then(pl.lit(PICKED)).otherwise("reason"))
+        facts = Facts(bought, items, sales, own["candidates/union"].select(*PAIR, *LIKE_OTHERS, "content_rank"))
+        lists = with_reasons(lists, facts, own.get("explanations"))
         rows_by_list.update(dict(lists.group_by("list").len().iter_rows()))
-        yield lists.select(LAKE_SCHEMAS["release"].names).to_arrow()
+        yield lists.to_arrow()
     reranker.log_effects()
+
+
+def with_reasons(lists: pl.DataFrame, facts: Facts, explanations: pl.DataFrame | None) -> pl.DataFrame:
+    """The lists as the lake's `release` holds them, with their reasons: by rule if there are no explanations."""
+    lists = add_reasons(lists, facts.user_item, facts.items) if explanations is None else _explained(lists, explanations, facts)
+    lists = lists.with_columns(reason=pl.when(source=PINNED).then(pl.lit(PICKED)).otherwise("reason"))
+    return lists.select(LAKE_SCHEMAS["release"].names)
 
 
 def _explained(lists: pl.DataFrame, explanations: pl.DataFrame, facts: Facts) -> pl.DataFrame:

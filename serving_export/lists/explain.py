@@ -35,7 +35,7 @@ def explain(day: date, ranker: Ranker | None = None, users_per_batch: int = USER
     """
     champion, treatments = champion_of(day), read_treatments(day)
     rankers = load_for_experiments(treatments) | {champion: ranker or load_version(champion)}
-    able = {version: each for version, each in rankers.items() if hasattr(each, "explain")}
+    able = that_explain(rankers)
     lake.delete("explanations", day)
     if silent := sorted(rankers.keys() - able.keys()):
         log.warning("these versions cannot explain themselves: reasons go by rule", date=str(day), model_versions=silent)
@@ -49,17 +49,32 @@ def explain(day: date, ranker: Ranker | None = None, users_per_batch: int = USER
 def _explained(
     day: date, rankers: Mapping[str, Ranker], champion: str, treatments: Treatments, users_per_batch: int
 ) -> Iterator[pa.Table]:
-    schema = LAKE_SCHEMAS["explanations"]
     reranker = Reranker(day, pl.DataFrame(lake.read("items", day)))
     for tables, also in batches(day, users_per_batch, {"scores": "scores"}):
         bought, categories = (pl.DataFrame(tables[name]) for name in ("user_item", "user_category"))
-        wanted = reranker.lists(also["scores"], bought, categories).select("user_key", "item_id").unique()
-        explanations = [schema.empty_table()]
-        for version, own in by_version(tables, treatments, champion):
-            if version in rankers:
-                pairs = wanted.join(pl.DataFrame(own["candidates"].select(["user_key"])), on="user_key", how="semi")
-                explanations.append(rankers[version].explain(pairs.to_arrow(), **own).select(schema.names).cast(schema))
-        yield pa.concat_tables(explanations).sort_by([("user_key", "ascending"), ("item_id", "ascending")])
+        yield explanations_of(rankers, reranker.lists(also["scores"], bought, categories), tables, treatments, champion)
+
+
+def that_explain(rankers: Mapping[str, Ranker]) -> dict[str, Ranker]:
+    """Those of the versions that say why."""
+    return {version: each for version, each in rankers.items() if hasattr(each, "explain")}
+
+
+def explanations_of(
+    rankers: Mapping[str, Ranker], lists: pl.DataFrame, tables: dict[str, pa.Table], treatments: Treatments, champion: str
+) -> pa.Table:
+    """The lake's `explanations` of some lists (user_key, item_id) from the tables they were scored from.
+
+    Args:
+        rankers: the versions that explain; users of others have no rows. champion: see `score.scores_of`.
+    """
+    schema, wanted = LAKE_SCHEMAS["explanations"], lists.select("user_key", "item_id").unique()
+    explanations = [schema.empty_table()]
+    for version, own in by_version(tables, treatments, champion):
+        if version in rankers:
+            pairs = wanted.join(pl.DataFrame(own["candidates"].select(["user_key"])), on="user_key", how="semi")
+            explanations.append(rankers[version].explain(pairs.to_arrow(), **own).select(schema.names).cast(schema))
+    return pa.concat_tables(explanations).sort_by([("user_key", "ascending"), ("item_id", "ascending")])
 
 
 if __name__ == "__main__":

@@ -77,18 +77,29 @@ def _scored(
 ) -> Iterator[pa.Table]:
     rows = 0
     for tables, _ in batches(day, users_per_batch):
-        parts = [pl.DataFrame(schema=SCORES | {"model_version": pl.String})]
-        for version, own in by_version(tables, treatments, champion):
-            scored = pl.DataFrame(rankers[version].score(**own)).select(
-                pl.col(name).cast(dtype) for name, dtype in SCORES.items()
-            )
-            parts.append(scored.with_columns(model_version=pl.lit(version)))
-        together = pl.concat(parts).sort("user_key", "item_id")
-        _check(together)
-        rows += len(together)
-        yield together.to_arrow()
+        scored = scores_of(rankers, tables, treatments, champion)
+        rows += len(scored)
+        yield scored.to_arrow()
     if not rows:
         raise BadScoresError(f"there are no candidates for {day}")
+
+
+def scores_of(rankers: Mapping[str, Ranker], tables: dict[str, pa.Table], treatments: Treatments, champion: str) -> pl.DataFrame:
+    """The columns of the lake's `scores` for the users of some tables (`PER_USER` and `PER_ITEM`), by user_key and item_id.
+
+    Args:
+        rankers: by version. champion: the version for users whom no experiment gives another one.
+
+    Raises:
+        BadScoresError: see `score`.
+    """
+    parts = [pl.DataFrame(schema=SCORES | {"model_version": pl.String})]
+    for version, own in by_version(tables, treatments, champion):
+        scored = pl.DataFrame(rankers[version].score(**own)).select(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
+        parts.append(scored.with_columns(model_version=pl.lit(version)))
+    together = pl.concat(parts).sort("user_key", "item_id")
+    _check(together)
+    return together
 
 
 def _check(scores: pl.DataFrame) -> None:

@@ -12,10 +12,12 @@ import pyarrow as pa
 import structlog
 
 from cartwheel import lake
+from serving_export.experiments.treatments import read_treatments
 from serving_export.lists.build_lists import with_reasons
-from serving_export.lists.explain import can_explain, explanations_of
+from serving_export.lists.explain import explanations_of, that_explain
 from serving_export.lists.explained_reasons import LIKE_OTHERS, PAIR, Facts
-from serving_export.lists.score import PER_ITEM, USERS_PER_BATCH, Ranker, load_version, scores_of
+from serving_export.lists.score import PER_ITEM, USERS_PER_BATCH, scores_of
+from serving_export.lists.versions import Ranker, load_for_experiments, load_version
 from serving_export.refresh import few_users
 from serving_export.refresh.tables import with_purchases
 from serving_export.releases.catalog import Build
@@ -33,24 +35,35 @@ def refreshed_lists(build: Build, purchases: pl.DataFrame, ranker: Ranker | None
         purchases: the columns of `new_events.PURCHASES`.
     """
     few_users.cut(build)
-    shared = {name: pl.DataFrame(lake.read(dataset, build.partition_date)) for name, dataset in PER_ITEM.items()}
-    ranker = ranker or load_version(build.model_version)
-    reranker = Reranker(build.partition_date, shared["items"])
+    maker = _Maker(build, ranker)
     users = purchases["user_key"].unique().sort()
     started = time.monotonic()
     for start in range(0, len(users), USERS_PER_BATCH):
         batch = users[start : start + USERS_PER_BATCH]
-        tables = few_users.read(batch) | shared
+        tables = few_users.read(batch) | maker.shared
         if len(tables["candidates"]):
-            yield _lists(ranker, reranker, with_purchases(tables, purchases))
+            yield maker.lists(with_purchases(tables, purchases))
         done = start + len(batch)
         log.info("users done", users=f"{done}/{len(users)}", users_per_s=round(done / (time.monotonic() - started)))
 
 
-def _lists(ranker: Ranker, reranker: Reranker, tables: dict[str, pl.DataFrame]) -> pa.Table:
-    given = {name: table.to_arrow() for name, table in tables.items()}
-    lists = reranker.lists(scores_of(ranker, given), tables["user_item"], tables["user_category"])
-    explanations = pl.DataFrame(explanations_of(ranker, lists, given)) if can_explain(ranker) else None
-    sources = tables["candidates"].select(*PAIR, *LIKE_OTHERS, "content_rank")
-    facts = Facts(tables["user_item"], tables["items"], tables["item"], sources)
-    return with_reasons(lists, facts, explanations).to_arrow()
+class _Maker:
+    """What all users share, read once: the models, the items and the re-ranker."""
+
+    def __init__(self, build: Build, ranker: Ranker | None) -> None:
+        day, self.champion = build.partition_date, build.model_version
+        self.treatments = read_treatments(day)
+        self.rankers = load_for_experiments(self.treatments) | {self.champion: ranker or load_version(self.champion)}
+        self.shared = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_ITEM.items()}
+        self.reranker = Reranker(day, self.shared["items"])
+
+    def lists(self, tables: dict[str, pl.DataFrame]) -> pa.Table:
+        """The lists of the users of some tables, by the steps of `score`, `explain` and `build_lists`."""
+        given = {name: table.to_arrow() for name, table in tables.items()}
+        scores = scores_of(self.rankers, given, self.treatments, self.champion)
+        lists = self.reranker.lists(scores, tables["user_item"], tables["user_category"])
+        able = that_explain(self.rankers)
+        explanations = pl.DataFrame(explanations_of(able, lists, given, self.treatments, self.champion)) if able else None
+        sources = tables["candidates"].select(*PAIR, *LIKE_OTHERS, "content_rank")
+        facts = Facts(tables["user_item"], tables["items"], tables["item"], sources)
+        return with_reasons(lists, facts, explanations).to_arrow()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from serving_export.lists.score import Ranker
+from serving_export.lists.versions import Ranker
 from serving_export.refresh.layer import Layer, write_lists
 from serving_export.refresh.lists import refreshed_lists
 from serving_export.refresh.new_events import new_purchases
