@@ -16,14 +16,17 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 
+import pyarrow as pa
 import structlog
 
 from benchmarks.publish import MadeUp
 from cartwheel import warehouse
 from cartwheel.settings import get_settings
 from serving_export.releases.catalog import Catalog
+from serving_export.releases.content import SCHEMAS, Part
 from serving_export.releases.lookup import recommend
 from serving_export.releases.postgres_store import PostgresStore
 from serving_export.releases.redis_store import RedisStore
@@ -55,9 +58,21 @@ def remove(stores: Releases) -> None:
     stores.redis.clear_pointer()
 
 
+@dataclass(frozen=True)
+class Whole:
+    """The lists of `MadeUp`, and the popular list without which Redis counts a build as lost."""
+
+    users: int
+
+    def __iter__(self) -> Iterator[Part]:
+        yield from MadeUp(self.users)
+        popular = {"segment": "all", "item_ids": ["1000000"], "scores": [1.0], "reasons": ["Popular"]}
+        yield Part(SCHEMAS["lists"].empty_table(), pa.Table.from_pylist([popular], SCHEMAS["segments"]))
+
+
 def publish(stores: Releases, day: date, users: int) -> None:
-    stores.load(day, MadeUp(users), "made up")
-    stores.verify(day, MadeUp(users))
+    stores.load(day, Whole(users), "made up")
+    stores.verify(day, Whole(users))
     stores.switch(day)
 
 

@@ -25,6 +25,7 @@ from cartwheel.privacy import erase
 from cartwheel.privacy import lake as erase_lake
 from cartwheel.privacy import warehouse as erase_warehouse
 from cartwheel.settings import get_settings
+from serving_export.lists.found_by import load_found_by
 from serving_export.releases import publish, withdraw
 from serving_export.releases.redis_store import RedisStore
 
@@ -53,6 +54,7 @@ def fill(users: list[str]) -> None:
             lake.write(dataset, day, _lake_rows(dataset, users, day))
     for day in DATES:
         publish.publish(day)
+        load_found_by(day)
 
 
 def _fill_raw(users: list[str]) -> None:

@@ -43,7 +43,7 @@ def test_looking_finds_every_place_and_changes_nothing():
     assert {place: rows for place, rows in report.found.items() if not place.startswith("lake")} == {
         "raw.interactions": 4, "raw.users": 2, "raw.rejected_rows": 4, "raw.duplicate_rows": 2, "raw.interaction_ids": 4,
         "intermediate.int_user_keys": 1, "marts.fct_interactions": 2, "marts.release_lists": 2,
-        "serving.user_lists": 6, "redis": 6,
+        "serving.user_lists": 6, "serving.found_by": 2, "redis": 6,
     }  # fmt: skip
     assert report.found["lake features/user"] == 4
     assert report.found["lake release"] == 12
