@@ -7,6 +7,7 @@ and the caller is on this machine; events and metrics never.
 import asyncio
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 import psycopg
@@ -104,7 +105,12 @@ def _is_local(request: Request) -> bool:
     """Whether the request comes from this machine, and not through a proxy on it."""
     if request.client is None or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
         return False
+    return _is_loopback(request.client.host)
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(request.client.host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False

@@ -6,7 +6,7 @@ one round trip has answered, and as MGET is atomic, the entries and the pointer 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -33,7 +33,7 @@ class OnlineReader:
     name = "redis"
 
     def __init__(self, url: str, prefix: str = PREFIX) -> None:
-        self.prefix, self.build = prefix, ""
+        self.prefix, self.served = prefix, ""
         self.client = redis.asyncio.Redis.from_url(
             url,
             single_connection_client=True,
@@ -43,35 +43,35 @@ class OnlineReader:
         )
         self.waiting: list[tuple[list[str], asyncio.Future[list[bytes | None]]]] = []
         self.sender: asyncio.Task | None = None
-        self.remembered: tuple[str, dict[tuple[str, str], Any]] = ("", {})  # facts of a build never change
+        self.remembered: tuple[str, dict[str, dict[str, Any]]] = ("", {})  # by kind: facts of a build never change
 
     async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
         while True:
-            served = self.build
-            keys = [self._keys(served, kind, name) for kind, name in entries]
+            served, layers = self.served, layers_of(self.served)
+            keys = [self._keys(layers, kind, name) for kind, name in entries]
             current, *values = await self._get([f"{self.prefix}:current", *chain.from_iterable(keys)])
             if current is None:
                 return None
             if current.decode() == served:
                 found = _first_of_each(keys, values)
                 return served, [_decoded(entry.kind, value, first) for entry, value in zip(entries, found, strict=True)]
-            self.build = current.decode()
+            self.served = current.decode()
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
         if self.remembered[0] != build:
             self.remembered = (build, {})
-        known = self.remembered[1]
-        unknown = [name for name in names if (kind, name) not in known]
+        known = self.remembered[1].setdefault(kind, {})
+        unknown = [name for name in names if name not in known]
         if unknown:
-            keys = [self._keys(build, kind, name) for name in unknown]
+            layers = layers_of(build)
+            keys = [self._keys(layers, kind, name) for name in unknown]
             found = _first_of_each(keys, await self._get(list(chain.from_iterable(keys))))
-            known.update({(kind, name): _decoded(kind, value) for name, value in zip(unknown, found, strict=True)})
-        return {name: value for name in names if (value := known[kind, name]) is not None}
+            known.update({name: _decoded(kind, value) for name, value in zip(unknown, found, strict=True)})
+        return {name: value for name in names if (value := known[name]) is not None}
 
-    def _keys(self, served: str, kind: str, name: str) -> list[str]:
+    def _keys(self, layers: list[str], kind: str, name: str) -> list[str]:
         """Where an entry may be, the layer first."""
-        builds = layers_of(served)
-        return [f"{self.prefix}:{build}:{kind}:{name}" for build in (builds if kind in LAYERED else builds[-1:])]
+        return [f"{self.prefix}:{build}:{kind}:{name}" for build in (layers if kind in LAYERED else layers[-1:])]
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -101,7 +101,8 @@ class OnlineReader:
         wanted = dict.fromkeys(key for keys, _ in batch for key in keys)
         try:
             values = await self.client.mget(list(wanted))
-        except (redis.RedisError, OSError, asyncio.CancelledError) as error:
+        # uvloop says RuntimeError of a connection that the other side closed as soon as it was open.
+        except (redis.RedisError, OSError, RuntimeError, asyncio.CancelledError) as error:
             for _, future in batch:
                 if not future.done():
                     future.set_exception(redis.ConnectionError(f"{type(error).__name__}: {error}"))
@@ -112,8 +113,10 @@ class OnlineReader:
                 future.set_result([wanted[key] for key in keys])
 
 
-def _first_of_each(keys: list[list[str]], values: list[bytes | None]) -> Iterator[bytes | None]:
+def _first_of_each(keys: list[list[str]], values: list[bytes | None]) -> Iterable[bytes | None]:
     """Of the values of each entry's keys the first that is there."""
+    if len(keys) == len(values):
+        return values
     rest = iter(values)
     return (next((value for value in list(islice(rest, len(each))) if value is not None), None) for each in keys)
 

@@ -86,12 +86,14 @@ async def find(
     """
     missed = None
     while True:
-        read = await reader.read([Entry(name, user_id), Entry("member", user_id)], first)
+        read = await reader.read([Entry(name, user_id)], first)
         if read is None:
             return None
-        build, (items, known) = read
+        build, (items,) = read
         if items is not None:
             return Found(build, items)
+        read = await reader.read([Entry("member", user_id)])
+        known = read[1][0] if read is not None and read[0] == build else None
         chain = [*([known] if known else []), *segment_chain(age_band, income_band)]
         read = await reader.read([Entry("segment", segment) for segment in chain], first)
         if read is not None and read[0] == build:
