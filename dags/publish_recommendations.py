@@ -82,7 +82,7 @@ def publish_recommendations():
 
         @task
         def found_by(dag_run=None) -> None:
-            from serving_export.lists.found_by import load_found_by
+            from serving_export.releases.found_by import load_found_by
 
             load_found_by(partition_day(dag_run))
 

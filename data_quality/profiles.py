@@ -6,6 +6,7 @@ from which quantiles can be read. Columns that identify people are never counted
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -29,6 +30,13 @@ class Profile:
     nulls: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     numbers: bool = False
+
+    def __add__(self, other: "Profile") -> "Profile":
+        """The profile of the rows of both; of no rows, the other."""
+        if not (self.rows and other.rows):
+            return self if self.rows else other
+        counts = dict(Counter(self.counts) + Counter(other.counts))
+        return Profile(self.rows + other.rows, self.nulls + other.nulls, counts, self.numbers)
 
     @property
     def null_share(self) -> float:

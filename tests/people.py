@@ -25,8 +25,8 @@ from cartwheel.privacy import erase
 from cartwheel.privacy import lake as erase_lake
 from cartwheel.privacy import warehouse as erase_warehouse
 from cartwheel.settings import get_settings
-from serving_export.lists.found_by import load_found_by
 from serving_export.releases import publish, withdraw
+from serving_export.releases.found_by import load_found_by
 from serving_export.releases.redis_store import RedisStore
 
 FIRST, SECOND = date(1997, 5, 1), date(1997, 5, 2)

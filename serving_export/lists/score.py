@@ -19,9 +19,9 @@ import structlog
 
 from cartwheel import lake
 from cartwheel.contracts import parse_partition_key
+from cartwheel.user_batches import user_batches
 from serving_export.experiments.treatments import Treatments, read_treatments
 from serving_export.lists.versions import Ranker, by_version, load_champion, load_for_experiments
-from serving_export.releases.user_batches import user_batches
 
 log = structlog.get_logger()
 

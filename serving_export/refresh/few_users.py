@@ -21,9 +21,9 @@ import structlog
 
 from cartwheel import lake
 from cartwheel.settings import get_settings
+from cartwheel.user_batches import user_batches
 from serving_export.lists.score import PER_USER
 from serving_export.releases.catalog import Build
-from serving_export.releases.user_batches import user_batches
 
 log = structlog.get_logger()
 
@@ -54,8 +54,8 @@ def cut(build: Build) -> None:
     client.put_object(Bucket=bucket, Key=MARK, Body=build.build_id.encode())
 
 
-def read(users: Iterable[str]) -> dict[str, pl.DataFrame]:
-    """The rows of those of the users who have candidates, for each table of `PER_USER`, in the order of user_key."""
+def read(users: Iterable[str], names: Iterable[str] = PER_USER) -> dict[str, pl.DataFrame]:
+    """The rows of those of the users who have candidates, for tables of `PER_USER`, in the order of user_key."""
     bucket = get_settings().lake_bucket
     folder = f"{FOLDER}candidates/"
     starts = [item["Key"].removeprefix(folder).removesuffix(".parquet") for item in lake.list_objects(bucket, folder)]
@@ -67,7 +67,7 @@ def read(users: Iterable[str]) -> dict[str, pl.DataFrame]:
         table = pl.read_parquet(io.BytesIO(lake.get_bytes(bucket, f"{FOLDER}{name}/{start}.parquet")))
         return table.filter(pl.col("user_key").is_in(of_file[start]))
 
-    return {name: pl.concat(rows(name, start) for start in of_file) for name in PER_USER}
+    return {name: pl.concat(rows(name, start) for start in of_file) for name in names}
 
 
 def between(before: str, after: str) -> str:

@@ -36,15 +36,19 @@ def refreshed_lists(build: Build, purchases: pl.DataFrame, ranker: Ranker | None
     """
     few_users.cut(build)
     maker = _Maker(build, ranker)
-    users = purchases["user_key"].unique().sort()
-    started = time.monotonic()
-    for start in range(0, len(users), USERS_PER_BATCH):
-        batch = users[start : start + USERS_PER_BATCH]
-        tables = few_users.read(batch) | maker.shared
+    users, done, started = purchases.select("user_key").unique().sort("user_key"), 0, time.monotonic()
+    for batch in users.iter_slices(USERS_PER_BATCH):
+        tables = few_users.read(batch["user_key"]) | maker.shared
         if len(tables["candidates"]):
             yield maker.lists(with_purchases(tables, purchases))
-        done = start + len(batch)
+        done += len(batch)
         log.info("users done", users=f"{done}/{len(users)}", users_per_s=round(done / (time.monotonic() - started)))
+
+
+def candidates_of(users: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """What the lists of users (user_key) are chosen from: rows of candidates/union, some users at a time."""
+    for batch in users.sort("user_key").iter_slices(USERS_PER_BATCH):
+        yield few_users.read(batch["user_key"], ["candidates"])["candidates"]
 
 
 class _Maker:

@@ -16,8 +16,9 @@ import structlog
 
 from serving_export.lists.versions import Ranker
 from serving_export.refresh.layer import Layer, write_lists
-from serving_export.refresh.lists import refreshed_lists
+from serving_export.refresh.lists import candidates_of, refreshed_lists
 from serving_export.refresh.new_events import new_purchases
+from serving_export.releases.found_by import replace_found_by
 from serving_export.releases.publish import releases
 from serving_export.releases.release import Releases
 
@@ -59,6 +60,7 @@ def refresh(target: Releases | None = None, ranker: Ranker | None = None) -> int
             earlier = target.postgres.read(served.build_id) if served.is_layer else ()
             content = Layer(base.partition_date, file, users, earlier)
             layer = target.verify_build(target.load_layer(base, content, found.last_file_id), content)
+            replace_found_by(base.build_id, found.users(), candidates_of(found.users()))
             refreshed = target.switch_to_layer(layer)
         target.tidy()
     log.info("refreshed", users=len(users), layer=layer.build_id, served=refreshed)

@@ -52,3 +52,10 @@ def test_no_row_of_a_text_column_is_lost(texts):
 def test_no_row_of_a_number_column_is_lost(numbers):
     found = profile_frame(pl.DataFrame({"x": numbers}, schema={"x": pl.Float64}))["x"]
     assert sum(found.counts.values()) + found.nulls == found.rows == len(numbers)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats()), max_size=60), st.integers(0, 60), st.booleans())
+def test_profiles_of_parts_add_up_to_that_of_the_whole(numbers, cut, as_texts):
+    whole = pl.DataFrame({"x": numbers}, schema={"x": pl.Float64}).select(pl.col("x").cast(pl.String if as_texts else pl.Float64))
+    parts = [profile_frame(part)["x"] for part in (whole[:cut], whole[cut:])]
+    assert parts[0] + parts[1] == profile_frame(whole)["x"]

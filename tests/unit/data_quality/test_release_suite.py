@@ -5,7 +5,17 @@ import pytest
 
 from cartwheel.contracts import LAKE_SCHEMAS
 from data_quality.checks import Check, Rule
-from data_quality.release import COVERAGE_EXPECTATIONS, coverage, list_expectations, list_profiles, list_summary
+from data_quality.release import (
+    COVERAGE_EXPECTATIONS,
+    alike,
+    coverage,
+    list_expectations,
+    list_profiles,
+    list_summary,
+    rows_without_key,
+    said_of,
+    users_with_for_you,
+)
 from data_quality.validation import validate
 
 BOUGHT = pl.DataFrame({"user_key": ["u", "u"], "item_id": ["old", "older"]})
@@ -56,13 +66,31 @@ def test_a_re_ranked_list_need_not_be_in_order_of_score():
     assert failed([*GOOD, ("u", "discover", 2, "other", 0.6, "x")]) == set()
 
 
+def test_lists_that_are_alike_are_counted_together_with_those_of_other_batches():
+    others = [("v", *row[1:]) for row in GOOD] + [("w", "discover", 1, "new", None, "popular")]
+    summed = alike(pl.concat([list_summary(frame(rows), BOUGHT) for rows in (GOOD, others)]))
+    assert summed.select("list", "lists", "items", "scores_not_finite", "items_out_of_place").sort("list", "lists").rows() == [
+        ("buy_again", 1, 2, 0, 0),
+        ("buy_again", 1, 2, 0, 2),  # v has bought nothing
+        ("discover", 1, 1, 1, 0),
+        ("discover", 2, 1, 0, 0),
+        ("for_you", 2, 2, 0, 0),
+    ]
+    assert said_of(summed)["items_out_of_place"] == "in 1 of 7 lists"
+
+
 @pytest.mark.parametrize(("known", "success"), [(["u"], True), (["u", "v"], False), ([], False)])
 def test_nearly_every_known_user_is_served(known, success):
     users = pl.DataFrame({"user_key": known}, schema={"user_key": pl.String})
-    (validated,) = validate([Check("release", coverage(frame(GOOD), users).to_pandas(), Rule(COVERAGE_EXPECTATIONS, ""))])
-    covered = {result.expectation: result.success for result in validated.results}
-    assert covered["expect_column_values_to_be_between(users_with_for_you)"] is success
-    assert covered["expect_column_values_to_be_in_set(rows_without_key)"] is True
+    covered = coverage(users_with_for_you(frame(GOOD), users), len(users), rows_without_key(frame(GOOD)))
+    (validated,) = validate([Check("release", covered.to_pandas(), Rule(COVERAGE_EXPECTATIONS, ""))])
+    results = {result.expectation: result.success for result in validated.results}
+    assert results["expect_column_values_to_be_between(users_with_for_you)"] is success
+    assert results["expect_column_values_to_be_in_set(rows_without_key)"] is True
+
+
+def test_rows_without_a_user_an_item_or_a_list_are_counted():
+    assert rows_without_key(frame([*GOOD, (None, "discover", 1, "a", 0.1, "x"), ("u", None, 1, None, 0.1, "x")])) == 2
 
 
 def test_reasons_are_profiled_by_kind_not_by_the_item_they_name():

@@ -16,7 +16,7 @@ from cartwheel.settings import get_settings
 from serving_export.api.application import create_app
 from serving_export.explorer import routes
 from serving_export.explorer.models import ModelVersion, Quality
-from serving_export.lists.found_by import load_found_by
+from serving_export.releases.found_by import load_found_by
 
 PAGES = ["/", "/user?id=user%201", "/item?id=for_you%201", "/search?q=user"]
 

@@ -223,6 +223,18 @@ def test_a_release_that_is_published_again_has_its_own_tables(shop: None) -> Non
     assert [item for item, _ in shown("ann")] == ["cheese"]
 
 
+def test_the_sources_of_what_the_new_lists_may_name_are_kept(shop: None) -> None:
+    pairs = [{"user_key": KEYS["ann"], "item_id": "bread"}, {"user_key": KEYS["ann"], "item_id": "cheese", "als_rank": 2}]
+    lake.write("candidates/union", DAY, rows("candidates/union", *pairs))
+    for file, item in (("0900", "bread"), ("0915", "cheese")):
+        buy(file, ("ann", item), ("bob", item))
+        refresh(ranker=LastItemRanker())
+        with warehouse.connect() as connection:
+            found = connection.execute("select build_id, user_id, item_ids, sources from serving.found_by").fetchall()
+        served = publish.releases().catalog.served()
+        assert found == [(served.base_build_id, "ann", ["bread", "cheese"], ["", "als"])]
+
+
 def test_few_users_are_read_whole_and_without_others(shop: None) -> None:
     few_users.cut(publish.releases().catalog.served())
     whole = pl.DataFrame(lake.read("candidates/union", DAY))

@@ -9,14 +9,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from cartwheel import lake
+from cartwheel import lake, user_batches
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
 from serving_export.lists.build_lists import build_lists
 from serving_export.lists.explain import explain
 from serving_export.lists.score import BadScoresError, score
-from serving_export.releases import user_batches
 from serving_export.releases.content import BadContentError, checksum, read_content
 
 DAY = date(1999, 4, 1)

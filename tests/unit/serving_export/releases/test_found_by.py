@@ -3,7 +3,7 @@
 import polars as pl
 
 from cartwheel.contracts import CANDIDATE_SOURCES
-from serving_export.lists.found_by import found_by
+from serving_export.releases.found_by import found_by
 
 
 def test_every_listed_item_once_with_all_that_named_it():

@@ -1,22 +1,24 @@
-"""Which candidate sources found what a release lists: for people who look into it, after it has been published.
+"""Which candidate sources found what a release lists: for people who look into it. No part of what is served.
 
-    python -m serving_export.lists.found_by --date 2017-11-30
+    python -m serving_export.releases.found_by --date 2017-11-30
 
 Reads `release` and candidates/union of the date, and the keys of the warehouse's users; writes `serving.found_by` of the
 build that is loaded for the date, whole or not at all.
 """
 
 import argparse
+from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
+import psycopg
 import structlog
 
 from cartwheel import warehouse
 from cartwheel.contracts import CANDIDATE_SOURCES, parse_partition_key
+from cartwheel.user_batches import user_batches
 from serving_export.lists.user_keys import Ascending, user_keys
 from serving_export.releases.publish import LOCK_WAIT_S, releases
-from serving_export.releases.user_batches import user_batches
 
 log = structlog.get_logger()
 
@@ -26,7 +28,7 @@ DATASETS = {"release": "release", "union": "candidates/union"}
 
 
 def load_found_by(day: date) -> None:
-    """Write the sources of a date's loaded build.
+    """Write the sources of a date's loaded build, of the items it lists.
 
     Raises:
         UnknownReleaseError: no release of the date is loaded.
@@ -37,31 +39,49 @@ def load_found_by(day: date) -> None:
     with target.catalog.lock(LOCK_WAIT_S), warehouse.connect() as connection:  # so that nobody who is erased meanwhile comes back
         build, keys = target.loaded(day.isoformat()).build_id, Ascending(user_keys())
         connection.execute("delete from serving.found_by where build_id = %s", (build,))
-        with connection.cursor().copy("copy serving.found_by (build_id, user_id, item_ids, sources) from stdin") as copy:
-            for batch, own in user_batches(DATASETS, day, "union", USERS_PER_BATCH):
-                known = found_by(own["release"], own["union"]).join(keys.up_to(batch["user_key"][-1]), on="user_key")
-                for row in known.select("user_id", "item_ids", "sources").iter_rows():
-                    copy.write_row((build, *row))
-                users += len(known)
+        for batch, own in user_batches(DATASETS, day, "union", USERS_PER_BATCH):
+            found = found_by(own["release"], own["union"])
+            _copy(connection, build, found.join(keys.up_to(batch["user_key"][-1]), on="user_key"))
+            users += len(batch)
     log.info("sources of the release loaded", build=build, users=users)
 
 
-def found_by(release: pl.DataFrame, union: pl.DataFrame) -> pl.DataFrame:
+def replace_found_by(build: str, users: pl.DataFrame, unions: Iterable[pl.DataFrame]) -> None:
+    """Write the sources of some users anew, of all of their candidates; callers hold `catalog.lock`.
+
+    Args:
+        users: user_key and user_id of these users. unions: rows of candidates/union, whole users at a time.
+    """
+    with warehouse.connect() as connection:
+        delete = "delete from serving.found_by where build_id = %s and user_id = any(%s)"
+        connection.execute(delete, (build, users["user_id"].to_list()))
+        for union in unions:
+            _copy(connection, build, found_by(union, union).join(users, on="user_key"))
+
+
+def found_by(listed: pl.DataFrame, union: pl.DataFrame) -> pl.DataFrame:
     """Per user the items of all lists, and the sources that named each: user_key, item_ids, sources (with commas).
 
     Args:
-        release: user_key, item_id. union: the lake's candidates/union of the same users.
+        listed: user_key, item_id. union: the lake's candidates/union of the same users.
     """
     named = [pl.when(pl.col(f"{source}_rank").is_not_null()).then(pl.lit(source)) for source in CANDIDATE_SOURCES]
     sources = union.select(*PAIR, sources=pl.concat_str(named, separator=",", ignore_nulls=True))
     return (
-        release.select(PAIR)
+        listed.select(PAIR)
         .unique()
         .join(sources, on=PAIR, how="left")
         .sort(PAIR)
         .group_by("user_key", maintain_order=True)
         .agg(item_ids="item_id", sources=pl.col("sources").fill_null(""))
     )
+
+
+def _copy(connection: psycopg.Connection, build: str, found: pl.DataFrame) -> None:
+    """Rows of `found_by`, with the users' ids."""
+    with connection.cursor().copy("copy serving.found_by (build_id, user_id, item_ids, sources) from stdin") as copy:
+        for row in found.select("user_id", "item_ids", "sources").iter_rows():
+            copy.write_row((build, *row))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ SAMPLE = 10_000
 
 
 def user_batches(
-    datasets: Mapping[str, str], day: date, by: str, users: int
+    datasets: Mapping[str, str], day: date, by: str, users: int, columns: Mapping[str, list[str]] | None = None
 ) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataFrame]]]:
     """The users of the dataset `by`, so many at a time in the order of `user_key`, with their rows of all datasets.
 
     Args:
-        datasets: the lake's dataset for each name. by: one of the names, the largest dataset.
+        datasets: the lake's dataset for each name. by: one of the names, the largest dataset. columns: by name, all unless given.
 
     Raises:
         cartwheel.lake.MissingPartitionError: a dataset of that date is missing.
@@ -33,7 +33,7 @@ def user_batches(
     with tempfile.TemporaryDirectory(prefix="cartwheel-users-") as folder:
         bounds = _bounds(lake.batches(datasets[by], day, ["user_key"]))
         for name, dataset in datasets.items():
-            _split(lake.batches(dataset, day), bounds, Path(folder) / name)
+            _split(lake.batches(dataset, day, (columns or {}).get(name)), bounds, Path(folder) / name)
         held: dict[str, pl.DataFrame] = {}
         for number in range(len(bounds) + 1):
             tables = {name: _range(Path(folder) / name, number, held.get(name)) for name in datasets}
