@@ -11,6 +11,7 @@ better, which takes a processor core an hour or more each for a million interact
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple
@@ -19,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import structlog
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("--purchases", type=Path, help="Parquet file of the purchases after the release, instead of the lake's")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD", help=", ".join(METHODS))
     arguments = parser.parse_args()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # trainings take an hour: seen as they go
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # as in training: threads on all cores wait for one another
     if arguments.data:
