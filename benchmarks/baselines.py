@@ -12,45 +12,22 @@ import argparse
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple
 from datetime import date
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import structlog
 import torch
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.leave_one_out import Scorer, Split, evaluate, read_split
+from benchmarks import shop_baselines
+from benchmarks.leave_one_out import evaluate, read_split
+from benchmarks.rivals import METHODS, console, fitted
 from cartwheel.contracts import parse_partition_key
 from training.metrics import Estimate, interval, resample_weights
 
-SEED = 17
-# Each is a module with `fit(split, seed)`, which returns a scorer. The first row is what the others are compared with.
-METHODS = {
-    "ranker": "benchmarks.ranker",
-    "popularity": "benchmarks.rivals.popularity",
-    "item_knn": "benchmarks.rivals.item_knn",
-    "als": "benchmarks.rivals.als",
-    "ease": "benchmarks.rivals.ease",
-    "gru": "benchmarks.rivals.gru",
-    "sasrec": "benchmarks.rivals.sasrec",
-}
 ENDS = ("", "_low", "_high")
-console = Console(stderr=True, width=130)
-
-
-def fitted(names: Iterable[str], split: Split) -> Iterator[tuple[str, Scorer, float]]:
-    """Each method's scorer, with the seconds that fitting took."""
-    for name in names:
-        fit: Callable[[Split, int], Scorer] = import_module(METHODS[name]).fit
-        started = time.monotonic()
-        scorer = fit(split, SEED)
-        yield name, scorer, time.monotonic() - started
 
 
 def of_file(file: Path, names: list[str]) -> dict[str, float | int | str]:
@@ -76,8 +53,6 @@ def of_file(file: Path, names: list[str]) -> dict[str, float | int | str]:
 
 def of_shop(day: date, purchases: Path | None, names: list[str]) -> dict[str, float | int | str]:
     """Measure the release of `day` and its rivals on what was bought afterwards, print both tables, return their figures."""
-    from benchmarks import shop_baselines
-
     figures: dict[str, float | int | str] = {"release_date": str(day)}
     for view, ndcg in shop_baselines.measure(day, purchases, names).items():
         compared = compare(ndcg)

@@ -28,8 +28,7 @@ from serving_export.refresh.layer import Layer, write_lists
 from serving_export.refresh.lists import refreshed_lists
 from serving_export.refresh.new_events import PURCHASES
 from serving_export.releases.catalog import Build
-from serving_export.releases.publish import releases
-from serving_export.releases.release import Releases
+from serving_export.releases.release import Releases, releases
 
 BOUGHT, OF_THE_BEST = 5, 100
 USER_IDS = "select user_key, user_id from intermediate.int_user_keys where user_key = any(%s)"

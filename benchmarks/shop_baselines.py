@@ -13,9 +13,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from benchmarks.baselines import SEED, console, fitted
 from benchmarks.leave_one_out import USERS_PER_BATCH, K, Scorer, Split
-from benchmarks.rivals import boosting
+from benchmarks.rivals import SEED, boosting, console, fitted
 from cartwheel.champion import champion_for, trained_for
 from cartwheel.settings import get_settings
 from training import baselines, data, evaluate, metrics, registry

@@ -14,11 +14,11 @@ from fastapi import Depends, HTTPException, Request
 from cartwheel.settings import get_settings
 from serving_export.api.metrics import STORE_FAILURES
 from serving_export.api.online import OnlineReader
-from serving_export.lists.segments import ALL
 from serving_export.releases.lookup import Entry, IncompleteBuildError, Reader, StoreReader
 from serving_export.releases.packing import Item
 from serving_export.releases.pool import Pool
 from serving_export.releases.postgres_store import PostgresStore
+from serving_export.segments import ALL
 
 log = structlog.get_logger()
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from serving_export.explorer.items import titles
 from serving_export.explorer.releases import Release, before, loaded, served
 from serving_export.explorer.rows import rows
 from serving_export.explorer.search import User
-from serving_export.lists.segments import segment_chain
+from serving_export.segments import segment_chain
 
 RECENT, USUAL, WEEKS = 30, 10, 26
 PROFILE = """

@@ -20,8 +20,8 @@ from cartwheel.contracts import LAKE_SCHEMAS, parse_partition_key
 from cartwheel.settings import get_settings
 from cartwheel.user_batches import user_batches
 from serving_export.lists.explained_reasons import LIKE_OTHERS, PAIR, Facts, add_explained_reasons
+from serving_export.lists.popular import Popularity
 from serving_export.lists.reasons import add_reasons, popular_in
-from serving_export.lists.segments import Popularity
 from serving_export.rerank.reranker import Reranker
 from serving_export.rerank.rules import PINNED
 

@@ -19,8 +19,7 @@ from serving_export.refresh.layer import Layer, write_lists
 from serving_export.refresh.lists import candidates_of, refreshed_lists
 from serving_export.refresh.new_events import new_purchases
 from serving_export.releases.found_by import replace_found_by
-from serving_export.releases.publish import releases
-from serving_export.releases.release import Releases
+from serving_export.releases.release import Releases, releases
 
 log = structlog.get_logger()
 

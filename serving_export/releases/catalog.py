@@ -21,6 +21,8 @@ from serving_export.releases.store import OVER, layers_of
 
 log = structlog.get_logger()
 
+LOCK_WAIT_S = 300.0
+
 _COLUMNS = sql.SQL("build_id, release_id, partition_date, model_version, status, base_build_id, last_file_id")
 
 
@@ -57,7 +59,7 @@ class Catalog:
         self.schema = schema
 
     @contextmanager
-    def lock(self, wait_s: float, what: str = "publish") -> Iterator[None]:
+    def lock(self, wait_s: float = LOCK_WAIT_S, what: str = "publish") -> Iterator[None]:
         """Only one program at a time publishes; only one moves the pointer or removes builds (`pointer`, held briefly).
 
         A lock ends with the process that holds it. Who needs both takes `publish` first.

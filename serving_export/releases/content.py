@@ -23,12 +23,12 @@ import pyarrow.compute as pc
 
 from cartwheel import lake
 from cartwheel.contracts import LISTS
-from serving_export.lists.segments import ALL, member_segment
 from serving_export.lists.user_keys import Ascending, user_keys
 from serving_export.releases.beside import SCHEMA as BESIDE
 from serving_export.releases.beside import beside
 from serving_export.releases.binary_columns import buffer_of, joined, offsets, repeated
 from serving_export.releases.packing import pack_all
+from serving_export.segments import ALL, member_segment
 
 _TEXT, _RANKED = (
     pa.string(),

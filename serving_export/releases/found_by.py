@@ -18,7 +18,7 @@ from cartwheel import warehouse
 from cartwheel.contracts import CANDIDATE_SOURCES, parse_partition_key
 from cartwheel.user_batches import user_batches
 from serving_export.lists.user_keys import Ascending, user_keys
-from serving_export.releases.publish import LOCK_WAIT_S, releases
+from serving_export.releases.release import releases
 
 log = structlog.get_logger()
 
@@ -32,11 +32,11 @@ def load_found_by(day: date) -> None:
 
     Raises:
         UnknownReleaseError: no release of the date is loaded.
-        PublishBusyError: another program publishes or erases, for longer than `LOCK_WAIT_S`.
+        PublishBusyError: another program publishes or erases, for longer than `catalog.LOCK_WAIT_S`.
         cartwheel.lake.MissingPartitionError: the lists or candidates of that date are missing.
     """
     target, users = releases(), 0
-    with target.catalog.lock(LOCK_WAIT_S), warehouse.connect() as connection:  # so that nobody who is erased meanwhile comes back
+    with target.catalog.lock(), warehouse.connect() as connection:  # so that nobody who is erased meanwhile comes back
         build, keys = target.loaded(day.isoformat()).build_id, Ascending(user_keys())
         connection.execute("delete from serving.found_by where build_id = %s", (build,))
         for batch, own in user_batches(DATASETS, day, "union", USERS_PER_BATCH):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from serving_export.lists.segments import segment_chain
 from serving_export.releases.packing import Item, unpack
 from serving_export.releases.store import Store, release_of
+from serving_export.segments import segment_chain
 
 
 class Entry(NamedTuple):

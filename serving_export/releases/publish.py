@@ -11,29 +11,18 @@ from datetime import date
 
 from cartwheel import lake, warehouse
 from cartwheel.contracts import parse_partition_key
-from cartwheel.settings import get_settings
 from serving_export.lists.versions import champion_of
-from serving_export.releases.catalog import Catalog
 from serving_export.releases.content import read_content
-from serving_export.releases.postgres_store import PostgresStore
-from serving_export.releases.redis_store import RedisStore
-from serving_export.releases.release import Releases
+from serving_export.releases.release import Releases, releases
 from serving_export.releases.withdraw import withdraw
 
-LOCK_WAIT_S = 300.0
 USERS_OF_KEYS = "select user_id from intermediate.int_user_keys where user_key = any(%s)"
-
-
-def releases() -> Releases:
-    """The releases of the settings' stores."""
-    settings = get_settings()
-    return Releases(Catalog(), PostgresStore(), RedisStore(settings.redis_url), settings.releases_kept)
 
 
 def load(day: date) -> None:
     """Clean up after earlier runs, then load the date's release into both stores as a new build."""
     content, target = read_content(day), releases()
-    with target.catalog.lock(LOCK_WAIT_S):
+    with target.catalog.lock():
         target.tidy()
         target.load(day, content, champion_of(day))
 
@@ -41,21 +30,21 @@ def load(day: date) -> None:
 def verify(day: date) -> None:
     """Compare both stores with the lake."""
     content, target = read_content(day), releases()
-    with target.catalog.lock(LOCK_WAIT_S):
+    with target.catalog.lock():
         target.verify(day, content)
 
 
 def switch(day: date) -> None:
     """Serve the verified release."""
     target = releases()
-    with target.catalog.lock(LOCK_WAIT_S):
+    with target.catalog.lock():
         target.switch(day)
 
 
 def prune() -> None:
     """Remove the releases beyond those kept, and whatever crashed runs left behind; then `withdraw_without_consent`."""
     target = releases()
-    with target.catalog.lock(LOCK_WAIT_S):
+    with target.catalog.lock():
         target.tidy()
         withdraw_without_consent(target)
 
@@ -88,7 +77,7 @@ def rollback(release_id: str, requested_by: str, reason: str) -> None:
 def publish(day: date) -> None:
     """All steps in one go, with the lock held throughout."""
     content, target = read_content(day), releases()
-    with target.catalog.lock(LOCK_WAIT_S):
+    with target.catalog.lock():
         target.tidy()
         target.load(day, content, champion_of(day))
         target.verify(day, content)

@@ -13,6 +13,7 @@ from datetime import date
 import psycopg
 import structlog
 
+from cartwheel.settings import get_settings
 from serving_export.releases.catalog import Build, Catalog
 from serving_export.releases.content import Content, measure
 from serving_export.releases.postgres_store import PostgresStore
@@ -199,3 +200,9 @@ class Releases:
         self.redis.remove(build.build_id)
         self.catalog.forget(build)
         log.info("removed", build=build.build_id, status=build.status)
+
+
+def releases() -> Releases:
+    """The releases of the settings' stores."""
+    settings = get_settings()
+    return Releases(Catalog(), PostgresStore(), RedisStore(settings.redis_url), settings.releases_kept)

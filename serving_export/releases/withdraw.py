@@ -19,11 +19,10 @@ from serving_export.releases.catalog import Build
 from serving_export.releases.content import SCHEMAS, Part, measure
 from serving_export.releases.postgres_store import TABLES, PostgresStore
 from serving_export.releases.redis_store import RedisStore
-from serving_export.releases.release import Releases
+from serving_export.releases.release import Releases, releases
 
 log = structlog.get_logger()
 
-LOCK_WAIT_S = 300.0
 OF_USERS = (*LISTS, "member")  # kinds of entries whose name ends with a user's id
 ROWS_OF_USERS = "select {columns} from {schema}.{table} where build_id = {build} and user_id = any(%s)"
 TITLES = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
@@ -44,10 +43,8 @@ class StoresEraser:
         return {"redis": entries_left} if entries_left else {}
 
     def erase(self, person: Person) -> Places:
-        from serving_export.releases.publish import releases
-
         target = releases()
-        with target.catalog.lock(LOCK_WAIT_S):
+        with target.catalog.lock():
             return withdraw(target, [person.user_id])
 
 

@@ -12,8 +12,8 @@ import polars as pl
 import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serving_export.lists.segments import ALL, memberships
 from serving_export.rerank.greedy import NO_CAP
+from serving_export.segments import ALL, memberships
 
 PINNED = "pinned"  # source of an item that the ranker did not score
 PINS = {"list": pl.String, "place": pl.Int32, "item_id": pl.String, "segment": pl.String}

@@ -22,9 +22,9 @@ from serving_export.api.models import (
 from serving_export.api.query import Direct, parameters_of, read_query
 from serving_export.api.recommend import Shown, body, ranked, recommend, record
 from serving_export.api.stores import TheStores
-from serving_export.lists.segments import segment_chain
 from serving_export.releases.lookup import Entry, Reader
 from serving_export.releases.store import release_of
+from serving_export.segments import segment_chain
 
 allow = Allow("recommend")
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED)

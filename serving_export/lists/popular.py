@@ -1,46 +1,11 @@
-"""Popular lists for users without lists of their own, one per segment.
-
-A segment is `<age_band>|<income_band>`; `*` stands for any, and `all` for everyone.
-"""
-
-from collections.abc import Collection
+"""Popular lists for users without lists of their own, one per segment."""
 
 import polars as pl
 
-ALL = "all"
-ANY = "*"
+from serving_export.segments import ALL, memberships
+
 # A segment's shares count this many users of the whole shop besides its own, so that small ones are not noise.
 PRIOR_USERS = 20.0
-
-
-def segment_chain(age_band: str | None, income_band: str | None) -> list[str]:
-    """The segments a user belongs to, closest first."""
-    chain = []
-    if age_band and income_band:
-        chain.append(f"{age_band}|{income_band}")
-    if age_band:
-        chain.append(f"{age_band}|{ANY}")
-    if income_band:
-        chain.append(f"{ANY}|{income_band}")
-    return [*chain, ALL]
-
-
-def member_segment(age_band: str | None, income_band: str | None, known: Collection[str]) -> str:
-    """The closest segment that has a list."""
-    return next((segment for segment in segment_chain(age_band, income_band) if segment in known), ALL)
-
-
-def memberships(users: pl.DataFrame) -> pl.DataFrame:
-    """All segments of users (user_key, age_band, income_band): user_key, segment."""
-    age, income = pl.col("age_band"), pl.col("income_band")
-    return pl.concat(
-        [
-            users.select("user_key", segment=pl.lit(ALL)),
-            users.select("user_key", segment=age + "|" + income),
-            users.select("user_key", segment=age + f"|{ANY}"),
-            users.select("user_key", segment=f"{ANY}|" + income),
-        ]
-    ).drop_nulls()
 
 
 class Popularity:

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from serving_export.lists.segments import Popularity, member_segment, segment_chain
+from serving_export.lists.popular import Popularity
+from serving_export.segments import member_segment, segment_chain
 
 USERS = pl.DataFrame(
     {"user_key": ["u1", "u2", "u3"], "age_band": ["25-34", "25-34", None], "income_band": ["50-74K", None, "50-74K"]}
