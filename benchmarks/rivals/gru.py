@@ -2,8 +2,8 @@
 session-based recommendations", CIKM 2018).
 
 As there: one layer, item vectors shared by input and output, cross-entropy of the next item against 2,048 others that a step
-draws once for all its positions. Otherwise than there: the others are drawn uniformly, a step sees whole users rather than
-parallel sessions, and Adam stands in for Adagrad.
+draws once for all its positions. Otherwise than there: the others are drawn uniformly, a step sees users with their last
+201 items rather than parallel sessions, and Adam stands in for Adagrad.
 """
 
 import torch

@@ -65,7 +65,8 @@ def epoch(loss: Loss, codes: Tensor, users: Tensor, optimizer: torch.optim.Optim
     for batch in torch.randperm(len(codes)).split(USERS_PER_STEP):
         part = trimmed(codes[batch]).to(device())
         optimizer.zero_grad(set_to_none=True)
-        value = loss(part[:, :-1], part[:, 1:], users[batch])
+        targets = part[:, 1:]
+        value = loss(part[:, :-1] * (targets > 0), targets, users[batch])  # no item without a next one, as when it is scored
         value.backward()
         optimizer.step()
         losses.append(value.item())

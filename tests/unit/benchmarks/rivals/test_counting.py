@@ -83,3 +83,18 @@ def test_what_comes_together_is_found(method):
     sequences = [6 * (user % 4) + draw.permutation(6) for user in range(60)]
     split = Split([str(n) for n in range(60)], [str(n) for n in range(24)], sequences)
     assert evaluate(split, method.fit(split, 1)).places.max() == 1
+
+
+def test_ease_takes_the_penalty_that_is_best_on_validation(monkeypatch):
+    draws = np.random.default_rng(3)
+    sequences = [draws.permutation(15)[: draws.integers(4, 12)] for _ in range(30)]
+    split = Split([str(n) for n in range(30)], [str(n) for n in range(15)], sequences)
+
+    def fitted(*penalties):
+        monkeypatch.setattr(ease, "PENALTIES", penalties)
+        return ease.fit(split, 1)
+
+    each = {penalty: evaluate(split, fitted(penalty), "validation").ndcg.mean() for penalty in (0.1, 300.0)}
+    assert each[0.1] != each[300.0]
+    best = fitted(max(each, key=each.__getitem__))(split.histories("test"))
+    assert (fitted(0.1, 300.0)(split.histories("test")) == best).all()

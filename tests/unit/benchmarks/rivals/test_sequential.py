@@ -40,6 +40,19 @@ def test_examples_leave_out_users_without_a_next_item():
     assert users.tolist() == [0, 2]
 
 
+def test_in_training_the_last_input_of_every_user_is_the_one_before_its_last_target():
+    """SASRec counts positions from the end: an input without a target would shift those of every shorter user."""
+    seen: list[tuple[list, list]] = []
+
+    def loss(inputs: torch.Tensor, targets: torch.Tensor, users: torch.Tensor) -> torch.Tensor:
+        seen.append((inputs.tolist(), targets.tolist()))
+        return weight.sum()
+
+    weight = torch.nn.Parameter(torch.zeros(1))
+    sequential.epoch(loss, torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([0, 1]), torch.optim.SGD([weight], 0.1))
+    assert sorted(zip(*seen[0], strict=True)) == [([1, 2], [2, 3]), ([4, 0], [5, 0])]
+
+
 @pytest.mark.parametrize("model", models(), ids=lambda model: type(model).__name__)
 def test_a_state_knows_nothing_of_later_items_nor_of_the_batch(model):
     with torch.no_grad():
