@@ -24,6 +24,14 @@ log = structlog.get_logger()
 
 USERS_PER_BATCH = 5000
 PAIR = ["user_key", "item_id"]
+# Who was erased or has withdrawn is in no list any more, but still in the lake.
+FORGET_OTHERS = """
+    delete from serving.found_by
+    where build_id = %s and not exists (
+        select from serving.user_lists
+        where user_lists.build_id = found_by.build_id and user_lists.user_id = found_by.user_id
+    )
+"""
 DATASETS = {"release": "release", "union": "candidates/union"}
 
 
@@ -43,6 +51,7 @@ def load_found_by(day: date) -> None:
             found = found_by(own["release"], own["union"])
             _copy(connection, build, found.join(keys.up_to(batch["user_key"][-1]), on="user_key"))
             users += len(batch)
+        connection.execute(FORGET_OTHERS, (build,))
     log.info("sources of the release loaded", build=build, users=users)
 
 

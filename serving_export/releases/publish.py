@@ -35,9 +35,10 @@ def verify(day: date) -> None:
 
 
 def switch(day: date) -> None:
-    """Serve the verified release."""
+    """`withdraw_without_consent`, then serve the verified release."""
     target = releases()
     with target.catalog.lock():
+        withdraw_without_consent(target)
         target.switch(day)
 
 
@@ -50,13 +51,12 @@ def prune() -> None:
 
 
 def withdraw_without_consent(target: Releases) -> None:
-    """Take the users who do not consent on the date that is served out of the other releases that stay loaded.
+    """Take the users who do not consent on the latest date of the lake out of all releases that are loaded.
 
-    So a rollback does not bring them back; callers hold `catalog.lock`.
+    So neither a rollback nor an earlier date that is published again brings them back; callers hold `catalog.lock`.
     """
-    served = target.catalog.served()
-    if served is not None:
-        without = lake.read("no_consent", served.partition_date)["user_key"].to_pylist()
+    for day in lake.complete_dates("no_consent")[-1:]:
+        without = lake.read("no_consent", day)["user_key"].to_pylist()
         with warehouse.connect() as connection:
             users = [user for (user,) in connection.execute(USERS_OF_KEYS, (without,))]
         withdraw(target, users)
@@ -81,9 +81,9 @@ def publish(day: date) -> None:
         target.tidy()
         target.load(day, content, champion_of(day))
         target.verify(day, content)
+        withdraw_without_consent(target)
         target.switch(day)
         target.tidy()
-        withdraw_without_consent(target)
 
 
 if __name__ == "__main__":

@@ -43,13 +43,13 @@ class Releases:
         self.kept, self.grace_s = kept, grace_s
 
     def load(self, day: date, content: Content, model_version: str) -> Build:
-        """Load a new build into both stores; unfinished builds of the same release are removed first."""
-        self._remove_unfinished(day.isoformat())
+        """Load a new build into both stores; unfinished ones of the same release are removed first."""
+        self._remove_unfinished(day.isoformat(), layers=False)
         return self._fill(self.catalog.create(day.isoformat(), day, model_version), content)
 
     def load_layer(self, base: Build, content: Content, last_file_id: int) -> Build:
-        """Load a new layer over a whole build into both stores; unfinished builds of the same release are removed first."""
-        self._remove_unfinished(base.release_id)
+        """Load a new layer over a whole build into both stores; unfinished ones over the same release are removed first."""
+        self._remove_unfinished(base.release_id, layers=True)
         return self._fill(self.catalog.create_layer(base, last_file_id), content)
 
     def verify(self, day: date, content: Content) -> Build:
@@ -97,6 +97,7 @@ class Releases:
             if not move:
                 log.warning("not served: a later release is", release=build.release_id, serving=served and served.release_id)
                 return build
+            self._restore_redis(build)
             self.redis.point_to((already or build).pointer)
         log.info("serving", build=build.build_id, replaced=served and served.build_id)
         return build
@@ -129,12 +130,16 @@ class Releases:
     def rollback(self, release_id: str, requested_by: str, reason: str) -> Build:
         """Serve another loaded release, earlier or later, at once: a publish that is loading is not waited for.
 
+        Only where Redis has lost the release: it is filled first, when nobody publishes or erases.
+
         Raises:
             UnknownReleaseError: see `loaded`.
         """
+        if not self.redis.is_ready(self.loaded(release_id).pointer):
+            with self.catalog.lock():  # or somebody who is erased meanwhile would come back into Redis
+                self._restore_redis(self.loaded(release_id))
         with self.catalog.lock(POINTER_WAIT_S, "pointer"):
             build = self.loaded(release_id)
-            self._restore_redis(build)
             self.catalog.switch(build, "rolled_back", requested_by=requested_by, reason=reason)
             self.redis.point_to(build.pointer)
         log.info("rolled back", build=build.build_id, requested_by=requested_by, reason=reason)
@@ -170,9 +175,10 @@ class Releases:
             raise UnknownReleaseError(f"release {release_id} has no build that is {' or '.join(statuses)}: load it first")
         return found[-1]
 
-    def _remove_unfinished(self, release_id: str) -> None:
+    def _remove_unfinished(self, release_id: str, layers: bool) -> None:
+        """Layers or whole builds: each may be on its way while the other is loaded."""
         for build in self.catalog.builds():
-            if build.release_id == release_id and build.status in ("loading", "verified"):
+            if build.release_id == release_id and build.is_layer == layers and build.status in ("loading", "verified"):
                 self._remove(build)
 
     def _fill(self, build: Build, content: Content) -> Build:

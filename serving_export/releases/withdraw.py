@@ -23,6 +23,7 @@ from serving_export.releases.release import Releases, releases
 
 log = structlog.get_logger()
 
+USERS_AT_ONCE = 1000  # so that neither store is held up for long
 OF_USERS = (*LISTS, "member")  # kinds of entries whose name ends with a user's id
 ROWS_OF_USERS = "select {columns} from {schema}.{table} where build_id = {build} and user_id = any(%s)"
 TITLES = "select item_id, title from {schema}.items where build_id = {build} and item_id = any(%s)"
@@ -51,13 +52,15 @@ class StoresEraser:
 def withdraw(target: Releases, users: Iterable[str]) -> Places:
     """Remove users from every build in both stores; callers hold `catalog.lock`. Rows and keys removed, by store."""
     wanted, places = sorted(set(users)), Places()
-    for build in target.catalog.builds() if wanted else []:
-        keys, rows = _withdraw_from(target.postgres, target.redis, build, wanted)
-        for store, count in ((target.postgres, rows), (target.redis, keys)):
-            if count:
-                places[store.name] = places.get(store.name, 0) + count
-        if keys or rows:
-            log.info("withdrawn", build=build.build_id, users=len(wanted), rows=rows, keys=keys)
+    for build in target.catalog.builds():
+        for start in range(0, len(wanted), USERS_AT_ONCE):
+            some = wanted[start : start + USERS_AT_ONCE]
+            keys, rows = _withdraw_from(target.postgres, target.redis, build, some)
+            for store, count in ((target.postgres, rows), (target.redis, keys)):
+                if count:
+                    places[store.name] = places.get(store.name, 0) + count
+            if keys or rows:
+                log.info("withdrawn", build=build.build_id, users=len(some), rows=rows, keys=keys)
     return places
 
 

@@ -5,7 +5,7 @@ import json
 import people
 import pyarrow as pa
 import pytest
-from people import DATES, SECOND, dump, key_of, places_with
+from people import DATES, FIRST, SECOND, dump, key_of, places_with
 from typer.testing import CliRunner
 
 from cartwheel import lake, warehouse
@@ -15,6 +15,7 @@ from cartwheel.privacy import erase
 from cartwheel.settings import get_settings
 from serving_export.releases import publish
 from serving_export.releases.content import checksum, read_content
+from serving_export.releases.found_by import load_found_by
 from serving_export.releases.lookup import recommend
 
 USERS = people.make_ids(seed=11, size=12)
@@ -214,3 +215,11 @@ def test_users_who_withdraw_their_consent_leave_the_releases_that_stay_loaded():
         in_both = [store.checksum(build.build_id, held).digest for store in (target.postgres, target.redis)]
         assert in_both == [digest, digest]
     assert query("select count(*) from raw.interactions where user_id = %s", user) == [(4,)]  # consent is not erasure
+    # The earlier date, on which the user did consent, is published again.
+    publish.load(FIRST)
+    publish.verify(FIRST)
+    publish.switch(FIRST)
+    load_found_by(FIRST)
+    for table in ("user_lists", "found_by"):
+        assert query(f"select count(*) from serving.{table} where user_id = %s", user) == [(0,)]
+        assert query(f"select count(*) from serving.{table} where user_id = %s", other) > [(0,)]

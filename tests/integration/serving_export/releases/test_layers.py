@@ -121,6 +121,16 @@ def test_what_a_layer_lies_over_is_kept_however_many_releases_come(target: Relea
         query("delete from serving.builds where build_id = '1999-01-01.1' returning build_id")
 
 
+def test_a_refresh_leaves_alone_what_is_being_published_again(target: Releases) -> None:
+    content = made_up.content(FIRST)
+    target.load(FIRST, content, "test")
+    made_up.refresh(target, [ANN], "new")
+    target.verify(FIRST, content)
+    made_up.refresh(target, [ANN], "newer")
+    target.switch(FIRST)
+    assert said_to(target, ANN) == "of 1999-01-01"
+
+
 def test_a_rollback_goes_to_whole_builds(target: Releases) -> None:
     made_up.publish(target, SECOND)
     made_up.refresh(target, [ANN], "first")

@@ -200,6 +200,29 @@ def test_a_second_publish_waits_then_gives_way(target: Releases) -> None:
     assert served(target) == {"1999-01-01"}
 
 
+def test_a_rollback_fills_redis_only_while_nobody_erases(target: Releases) -> None:
+    for day in (FIRST, SECOND):
+        made_up.publish(target, day)
+    for build in target.redis.builds():
+        target.redis.remove(build)
+    with target.catalog.lock(wait_s=1):  # as an erasure holds it
+        going_back = threading.Thread(target=made_up.releases().rollback, args=("1999-01-01", "ann", "the test"))
+        going_back.start()
+        going_back.join(0.5)
+        assert going_back.is_alive() and not target.redis.builds()
+    going_back.join(20)
+    assert served(target) == {"1999-01-01"}
+
+
+def test_a_redis_emptied_after_the_verification_is_filled_before_it_is_pointed_to(target: Releases) -> None:
+    made_up.publish(target, FIRST)
+    build = target.load(SECOND, made_up.content(SECOND), "test")
+    target.verify(SECOND, made_up.content(SECOND))
+    target.redis.remove(build.build_id)
+    target.switch(SECOND)
+    assert served(target) == {"1999-01-02"}
+
+
 def test_a_rollback_does_not_wait_for_a_publish_that_is_loading(target: Releases) -> None:
     for day in (FIRST, SECOND):
         made_up.publish(target, day)
