@@ -11,9 +11,9 @@ one list a user of the gate's cut-off, which is later:
     separate           a click model on all impressions, a purchase model on the clicked ones alone, multiplied
     purchases alone    one head for purchases on all impressions
 
-All see the same rows and ranks. Rows of few clicks need more passes: the purchase model of `separate` gets the number of
-passes that is best for it on the judged lists themselves, an advantage that the others do not have. Prints a table and
-ends with one line of JSON. NDCG@10 and AUC say how well p(purchase) finds what the user does buy next among what was
+All see the same rows and ranks. Rows of few clicks need more passes: the purchase model of `separate` gets, for each figure,
+the number of passes that is best for it on the judged lists themselves, an advantage that the others do not have. Prints a
+table and ends with one line of JSON. NDCG@10 and AUC say how well p(purchase) finds what the user does buy next among what was
 shown; the log loss is that of p(purchase | click) against its true chance, over all impressions, clicked or not, and over
 all by their true chance of a click.
 """
@@ -44,6 +44,8 @@ EXPLORATION = 0.3  # how far the shop's order strays from its score, so that pla
 EPOCHS = 6
 EPOCHS_OF_CLICKED = (6, 24, 96)
 OBJECTIVES = ["purchase", "click"]
+
+Prediction = tuple[np.ndarray, np.ndarray | None]  # p(purchase) and p(purchase | click) [rows], the latter where a model has it
 
 
 @dataclass(frozen=True)
@@ -97,23 +99,20 @@ def trained(config: dict, objectives: list[str], examples: Examples, seed: int, 
     return ranker
 
 
-def predictions(config: dict, training: Examples, judged: Shown, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
-    """By model, p(purchase) and p(purchase | click) [rows] of the judged impressions, had each been looked at."""
+def predictions(config: dict, training: Examples, judged: Shown, seed: int) -> dict[str, list[Prediction]]:
+    """By model, what it says of the judged impressions; `separate` after each of `EPOCHS_OF_CLICKED`."""
     clicked = np.flatnonzero(training.labels[:, 1])
     purchased, unranked = training.labels[clicked, :1], np.zeros(len(clicked), np.int64)
     of_clicked = Examples(training.features[clicked], purchased, unranked, training.weights[clicked], training.lists[clicked])
     of_purchase, of_click = (replace(training, labels=training.labels[:, [column]]) for column in (0, 1))
     joint = trained(config, OBJECTIVES, training, seed, EPOCHS).probabilities(judged.rows)
     click = trained(config, ["click"], of_click, seed, EPOCHS).probabilities(judged.rows)[:, 0]
-    given_click = min(
-        (trained(config, ["purchase"], of_clicked, seed, n).probabilities(judged.rows)[:, 0] for n in EPOCHS_OF_CLICKED),
-        key=lambda chance: log_loss(chance, judged.truth).mean(),
-    )
+    given_click = [trained(config, ["purchase"], of_clicked, seed, n).probabilities(judged.rows)[:, 0] for n in EPOCHS_OF_CLICKED]
     alone = trained(config, ["purchase"], of_purchase, seed, EPOCHS).probabilities(judged.rows)[:, 0]
     return {
-        "joint": (joint[:, 0], joint[:, 0] / joint[:, 1]),
-        "separate": (click * given_click, given_click),
-        "purchases alone": (alone, None),
+        "joint": [(joint[:, 0], joint[:, 0] / joint[:, 1])],
+        "separate": [(click * chance, chance) for chance in given_click],
+        "purchases alone": [(alone, None)],
     }
 
 
@@ -143,10 +142,22 @@ def per_user(judged: Shown, purchase: np.ndarray, given_click: np.ndarray | None
 def measure(config: dict, training: Examples, judged: Shown, seed: int) -> dict[str, tuple[pl.DataFrame, float]]:
     """By model, the figures of every user and the AUC of p(purchase) over all impressions."""
     wanted, users = judged.truth["wanted"].to_numpy(), judged.rows.pairs["user_key"].rle_id().to_numpy().astype(np.int64)
-    return {
-        name: (per_user(judged, purchase, given_click), metrics.auc(purchase, wanted, users, resamples=1).value)
-        for name, (purchase, given_click) in predictions(config, training, judged, seed).items()
-    }
+    found = {}
+    for name, each in predictions(config, training, judged, seed).items():
+        figures = [per_user(judged, purchase, given_click) for purchase, given_click in each]
+        found[name] = best_of(figures), max(metrics.auc(purchase, wanted, users, resamples=1).value for purchase, _ in each)
+    return found
+
+
+def best_of(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """The figures of every user (`per_user`), each from the frame whose mean of it is best."""
+    figures = [name for name in frames[0].columns if name != "user_key"]
+    columns = []
+    for name in figures:
+        each = [frame[name] for frame in frames]
+        means = np.array([column.to_numpy().mean() for column in each])
+        columns.append(each[means.argmax() if name == "ndcg" else means.argmin()])
+    return frames[0].with_columns(columns)
 
 
 def mean_over_seeds(runs: list[dict[str, tuple[pl.DataFrame, float]]]) -> dict[str, dict[str, np.ndarray]]:

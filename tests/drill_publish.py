@@ -1,7 +1,9 @@
 """Fault after fault while readers read: publishers are killed at random moments and steps, stores are killed and emptied.
 
     make drill-publish
-    CARTWHEEL_LOCAL_DIR=.local/test .venv/bin/python tests/drill_publish.py --faults 100
+    CARTWHEEL_LOCAL_DIR=.local/test .venv/bin/python tests/drill_publish.py --kills 100
+
+The publisher is killed so often at a random moment; after every second time one of the other faults comes, in turn.
 
 Every round starts a publisher, does one thing to it or to a store, waits until both stores answer, publishes again and looks
 for what was left behind. Readers ask as the API does: Redis, and PostgreSQL when Redis does not know. A list that is not
@@ -21,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from itertools import cycle
 from multiprocessing.context import BaseContext
 
 import made_up_releases as made_up
@@ -37,6 +40,7 @@ from serving_export.releases.postgres_store import PostgresStore
 from serving_export.releases.redis_store import RedisStore
 from serving_export.releases.release import Releases
 
+MOMENT = "publisher killed at a moment"
 START = date(1999, 3, 1)
 REFRESHED = "within the day"
 DOES_NOT_ANSWER = (psycopg.Error, redis.RedisError, IncompleteBuildError)
@@ -170,7 +174,7 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
             pass
 
     return {
-        "publisher killed at a moment": killed,
+        MOMENT: killed,
         "publisher killed at a step": killed_at_a_step,
         "refresh killed at a step": refresh_killed_at_a_step,
         "PostgreSQL killed": store_killed("postgres"),
@@ -201,7 +205,7 @@ def left_behind(target: Releases) -> list[str]:
     return [f"{what}: {there} instead of {wanted}" for what, (there, wanted) in found.items() if there != wanted]
 
 
-def drill(config: LocalConfig, rounds: int, seed: int) -> tuple[Counter[str], Counter[str]]:
+def drill(config: LocalConfig, kills: int, seed: int) -> tuple[Counter[str], Counter[str]]:
     """Reads by store and faults by kind.
 
     Raises:
@@ -212,9 +216,10 @@ def drill(config: LocalConfig, rounds: int, seed: int) -> tuple[Counter[str], Co
     target = made_up.releases(kept=1, grace_s=1)
     made_up.publish(target, START)
     kinds = faults(config, context, chance)
+    others = cycle(kind for kind in kinds if kind != MOMENT)
+    plan = [name for number in range(kills) for name in ([MOMENT, next(others)] if number % 2 else [MOMENT])]
     with Readers() as readers:
-        for number in range(rounds):
-            name = list(kinds)[number % len(kinds)]
+        for number, name in enumerate(plan):
             day = START + timedelta(days=number + 1)
             kinds[name](day)
             wait_for_stores()
@@ -222,7 +227,7 @@ def drill(config: LocalConfig, rounds: int, seed: int) -> tuple[Counter[str], Co
             made_up.publish(target, day)
             assert {store.current() for store in (target.redis, target.postgres)} == {target.catalog.builds()[-1].build_id}
             done[name] += 1
-            print(f"{number + 1}/{rounds} {name}: {sum(readers.reads.values())} reads, {len(readers.wrong)} wrong", flush=True)
+            print(f"{number + 1}/{len(plan)} {name}: {sum(readers.reads.values())} reads, {len(readers.wrong)} wrong", flush=True)
             assert readers.wrong == []
     assert readers.wrong == []
     assert left_behind(target) == []
@@ -232,10 +237,10 @@ def drill(config: LocalConfig, rounds: int, seed: int) -> tuple[Counter[str], Co
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=100, help="of the publisher, at random moments")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    reads, done = drill(ensure_config(), arguments.faults, arguments.seed)
+    reads, done = drill(ensure_config(), arguments.kills, arguments.seed)
     print(f"{sum(reads.values())} reads {dict(reads)}, {sum(done.values())} faults {dict(done)}, none wrong, nothing left behind")
 
 
