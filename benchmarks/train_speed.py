@@ -3,8 +3,9 @@
     make bench-train DATA=FILE
     python -m benchmarks.train_speed FILE --peer .venv-rectools/bin/python
 
-Both train for as many epochs on the training part of `leave_one_out`, with as many users a step and as many threads. A time is
-the seconds of one epoch alone, without reading, preparing or measuring; runs take turns, and the figure is the median. NDCG@10
+Both train for as many epochs on the training part of `leave_one_out`, with as many threads, each with the learning rate and the
+items a step of its own defaults: ours takes smaller steps, and more of them. A time is the mean seconds of an epoch, ours with
+all that precedes the first one, the peer's of its batches alone; runs take turns, and the figure is the median. NDCG@10
 is of the same users and catalogue, the mean over the runs, each with a seed of its own; the difference has a 95 % interval.
 """
 
