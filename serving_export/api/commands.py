@@ -36,9 +36,7 @@ def list_api_keys() -> None:
         " order by revoked_at nulls first, created_at"
     )
     with warehouse.connect() as connection:
-        for key_id, name, scopes, rate, made, revoked in connection.execute(
-            f"{query} order by revoked_at nulls first, created_at"
-        ):
+        for key_id, name, scopes, rate, made, revoked in connection.execute(query):
             shown_rate = "default" if rate is None else f"{rate:g}"
             table.add_row(key_id, name, ", ".join(scopes), shown_rate, str(made)[:19], str(revoked or "")[:19])
     Console().print(table)
