@@ -85,14 +85,14 @@ class Allow(HTTPBearer):
         return key
 
 
-def charge(request: Request, cost: float) -> None:
-    """Count `cost` more requests of the caller that `Allow` has let pass.
+def charge(request: Request, cost: float, paid: float = 0) -> None:
+    """Count a request of the caller as `cost` requests, of which `paid` were counted before: `Allow` counts one.
 
     Raises:
         HTTPException: 429, the caller has asked too often.
     """
     access: Access = request.app.state.access
-    wait = access.limiter.wait_s(request.state.caller, request.state.rate, cost)
+    wait = access.limiter.wait_s(request.state.caller, request.state.rate, cost, paid)
     if wait:
         raise HTTPException(429, f"more than {request.state.rate:g} requests a second", {"Retry-After": str(math.ceil(wait))})
 

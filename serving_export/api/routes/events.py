@@ -41,7 +41,7 @@ async def post_events(request: Request) -> JSONResponse:
     Good rows are accepted even if others are rejected. Sending an event again is harmless: the first with its `event_id` counts.
     """
     rows = await _rows(request)
-    charge(request, len(rows) - 1)
+    charge(request, len(rows), paid=1)
     lines, rejected = [], []
     for number, row in enumerate(rows):
         try:

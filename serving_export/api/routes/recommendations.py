@@ -60,7 +60,7 @@ async def get_recommendations(request: Request) -> Response:
 @router.post("/recommendations", dependencies=allowed, response_model=ManyRecommendations)
 async def post_recommendations(request: Request, wanted: UsersRequest, stores: TheStores) -> Response:
     """One list for each of up to 200 users. It counts as so many requests."""
-    charge(request, len(wanted.user_ids) - 1)
+    charge(request, len(wanted.user_ids), paid=1)
     found = await asyncio.gather(*(recommend(stores, user_id, wanted) for user_id in wanted.user_ids))
     for user_id, shown in zip(wanted.user_ids, found, strict=True):
         _note(request, user_id, wanted, shown)

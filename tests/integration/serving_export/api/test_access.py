@@ -7,6 +7,7 @@ from pathlib import Path
 import made_up_releases as made_up
 import pytest
 from api_client import make_client
+from fastapi.testclient import TestClient
 
 from cartwheel import api_keys, warehouse
 from cartwheel.local.config import LocalConfig
@@ -74,6 +75,29 @@ def test_too_many_requests(tmp_path: Path) -> None:
         refused = client.get(PATH)
     assert (refused.status_code, refused.json()["detail"]) == (429, "more than 0.01 requests a second")
     assert 90 <= int(refused.headers["retry-after"]) <= 100
+
+
+def test_a_batch_that_costs_more_than_a_bucket_passes_when_told(tmp_path: Path) -> None:
+    token = make_key("recommend", "events", requests_per_s=1)
+    users = {"user_ids": ["user 1"] * 50}
+    with make_client(tmp_path, key=token) as client:
+        assert client.post("/v1/recommendations", json=users).status_code == 200
+        _wait(client, token, 1)
+        refused = client.post("/v1/recommendations", json=users)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+        _wait(client, token, 2)
+        event = {"event_type": "click", "user_id": "u", "item_id": "i", "event_ts": "1999-02-02T10:00:00Z"}
+        events = [event | {"event_id": f"limits-{number}"} for number in range(50)]
+        assert client.post("/v1/events", json={"events": events}).status_code == 202
+    for segment in tmp_path.iterdir():
+        segment.unlink()  # these events belong to no landing zone
+
+
+def _wait(client: TestClient, token: str, seconds: float) -> None:
+    """As so much later."""
+    buckets = client.app.state.access.limiter.buckets
+    tokens, since = buckets[token[3:11]]
+    buckets[token[3:11]] = (tokens, since - seconds)
 
 
 def test_open_recommendations_are_for_this_machine_alone(tmp_path: Path) -> None:
