@@ -66,8 +66,9 @@ class OnlineReader:
             layers = layers_of(build)
             keys = [self._keys(layers, kind, name) for name in unknown]
             found = _first_of_each(keys, await self._get(list(chain.from_iterable(keys))))
-            known.update({name: _decoded(kind, value) for name, value in zip(unknown, found, strict=True)})
-        return {name: value for name in names if (value := known[name]) is not None}
+            # Only what is there is remembered: callers may ask for any number of names that the release does not hold.
+            known.update((name, _decoded(kind, value)) for name, value in zip(unknown, found, strict=True) if value is not None)
+        return {name: known[name] for name in names if name in known}
 
     def _keys(self, layers: list[str], kind: str, name: str) -> list[str]:
         """Where an entry may be, the layer first."""

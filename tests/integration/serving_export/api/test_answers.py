@@ -167,6 +167,15 @@ def test_similar_items(client: TestClient) -> None:
     assert client.get("/v1/items/nothing/similar").status_code == 404
 
 
+def test_names_that_the_release_lacks_are_not_remembered(client: TestClient) -> None:
+    for number in range(3):
+        client.get(f"/v1/items/unknown {number}/similar")
+        client.get("/v1/users/user 1/recommendations", params={"page_item": f"unknown {number}"})
+    remembered = client.app.state.stores.online.remembered[1]
+    assert remembered["title"]
+    assert [name for names in remembered.values() for name, value in names.items() if "unknown" in name or value is None] == []
+
+
 def test_the_reason_of_one_item(client: TestClient) -> None:
     answer = client.get("/v1/users/user 1/recommendations/discover 3/reason", params={"list": "discover"}).json()
     assert (answer["item"]["rank"], answer["item"]["reason"]) == (3, "of 1999-02-01")
