@@ -11,6 +11,7 @@ from cartwheel.settings import get_settings
 from serving_export import explorer
 from serving_export.api import errors
 from serving_export.api.access import Access
+from serving_export.api.bodies import LimitBody
 from serving_export.api.impressions import Impressions
 from serving_export.api.journal import Journal
 from serving_export.api.keys import Keys
@@ -48,6 +49,7 @@ def create_app(stores: Stores | None = None, access: Access | None = None, journ
         app.include_router(router)
     app.mount("/explorer", explorer.app)
     errors.explain(app)
+    app.add_middleware(LimitBody)
     app.add_middleware(Observe)
     return app
 

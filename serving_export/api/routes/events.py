@@ -9,13 +9,13 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from serving_export.api.access import REFUSED, Allow, charge
+from serving_export.api.bodies import TOO_LARGE
 from serving_export.api.errors import Problem
 from serving_export.api.journal import Journal, JournalError
 from serving_export.api.metrics import JOURNALLED
 from serving_export.api.models import MAX_EVENTS, Event, EventBatch, EventsAccepted, RejectedEvent
 from serving_export.api.records import TakenEvent, encode
 
-MAX_BODY_BYTES = 4 << 20
 CLOCKS_MAY_DIFFER = timedelta(minutes=5)
 YEARS = (1900, 2200)
 MAX_ID_BYTES, MAX_CONTEXT_BYTES = 512, 64 << 10
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["events"], responses=REFUSED, dependencie
     status_code=202,
     response_model=EventsAccepted,
     responses={
-        413: {"model": Problem, "description": f"More than {MAX_BODY_BYTES >> 20} MiB."},
+        413: {"model": Problem, "description": TOO_LARGE},
         422: {"model": Problem, "description": "The body is no batch of events."},
     },
     openapi_extra={
@@ -107,13 +107,8 @@ def _is_plain(context: dict[str, Any]) -> bool:
 
 
 async def _rows(request: Request) -> list[Any]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send smaller batches")
     try:
-        batch = msgspec.json.decode(bytes(body))
+        batch = msgspec.json.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HTTPException(422, f"the body is not JSON: {error}") from None
     rows = batch.get("events") if isinstance(batch, dict) else None

@@ -1,17 +1,21 @@
 """Keys, scopes and limits, with the real table of keys."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from pathlib import Path
 
+import httpx
 import made_up_releases as made_up
 import pytest
-from api_client import make_client
+from api_client import make_app, make_client
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from cartwheel import api_keys, warehouse
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
+from serving_export.api.bodies import MAX_BODY_BYTES, TOO_LARGE
 
 PATH = "/v1/users/user 1/recommendations"
 
@@ -37,6 +41,35 @@ def test_without_a_key(tmp_path: Path) -> None:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
     assert client.get("/health").status_code == 200
+
+
+async def _post(app: FastAPI, path: str, body: bytes | AsyncIterator[bytes], **headers: str) -> httpx.Response:
+    """With a client that hands over an iterator's parts one by one, without a length, as they are asked for."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        return await client.post(path, content=body, headers=headers)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/recommendations", 413), ("/v1/events", 413), ("/explorer/login", 400)])
+def test_a_body_that_is_too_large_is_not_read(tmp_path: Path, path: str, status: int) -> None:
+    read: list[int] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for number in range(64):
+            read.append(number)
+            yield b"&" * (1 << 20)
+
+    # Only the route of the events looks at the key before the body.
+    headers = {"Authorization": f"Bearer {get_settings().api_key}"} if path == "/v1/events" else {}
+    headers |= {"Content-Type": "application/x-www-form-urlencoded"} if path == "/explorer/login" else {}
+    for body in (b"&" * (MAX_BODY_BYTES + 1), parts()):
+        answer = asyncio.run(_post(make_app(tmp_path), path, body, **headers))
+        assert answer.status_code == status and (status == 400 or answer.json() == {"detail": TOO_LARGE})
+    assert len(read) == 5
+
+
+def test_a_body_that_is_just_small_enough_is_read(tmp_path: Path) -> None:
+    answer = make_client(tmp_path, key="").post("/v1/recommendations", content=b"{}".ljust(MAX_BODY_BYTES))
+    assert answer.status_code == 401
 
 
 def test_a_key_opens_what_its_scopes_say(tmp_path: Path) -> None:
