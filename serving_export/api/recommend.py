@@ -12,7 +12,7 @@ from serving_export.api.errors import NO_RELEASE
 from serving_export.api.metrics import ANSWERS
 from serving_export.api.models import ListRequest
 from serving_export.api.records import ShownList, new_id
-from serving_export.api.stores import NoStoreError, Stores
+from serving_export.api.stores import Stores
 from serving_export.releases.lookup import Found, Reader, find
 from serving_export.releases.packing import Item
 
@@ -35,25 +35,19 @@ async def recommend(stores: Stores, user_id: str, wanted: ListRequest) -> Shown:
     Raises:
         HTTPException: 503, there is nothing to answer with.
     """
-
-    async def answer(reader: Reader) -> Shown | None:
-        first = None if wanted.says_something() else wanted.limit  # what moves up may come from anywhere in the list
-        found = await find(reader, user_id, wanted.list, wanted.age_band, wanted.income_band, first)
-        return await _shown(reader, found, wanted) if found else None
-
-    try:
-        shown = await stores.ask(answer)
-    except NoStoreError:
-        if stores.popular is None:
-            raise
-        shown = await answer(stores.popular)
+    shown = await stores.ask_or_recall(lambda reader: read_list(reader, user_id, wanted))
     if shown is None:
         raise HTTPException(503, NO_RELEASE)
     ANSWERS.labels(shown.source).inc()
     return shown
 
 
-async def _shown(reader: Reader, found: Found, wanted: ListRequest) -> Shown:
+async def read_list(reader: Reader, user_id: str, wanted: ListRequest) -> Shown | None:
+    """The list that is wanted for a user, from one store; None without a release."""
+    first = None if wanted.says_something() else wanted.limit  # what moves up may come from anywhere in the list
+    found = await find(reader, user_id, wanted.list, wanted.age_band, wanted.income_band, first)
+    if found is None:
+        return None
     items, used = await reordered(reader, found, wanted) if wanted.says_something() else (found.items, [])
     items = items[: wanted.limit]
     titles = await reader.facts(found.build, "title", [item.item_id for item in items])
@@ -67,6 +61,13 @@ def body(user_id: str, wanted: ListRequest, shown: Shown) -> dict[str, Any]:
         "release": shown.release, "user_id": user_id, "list": wanted.list, "source": shown.source, "segment": shown.segment,
         "context_used": shown.context_used, "items": ranked(shown.items, shown.titles),
     }  # fmt: skip
+
+
+async def item_list(reader: Reader, found: Found, limit: int) -> dict[str, Any]:
+    """A list that is nobody's own, as `models.ItemList`."""
+    items = found.items[:limit]
+    titles = await reader.facts(found.build, "title", [item.item_id for item in items])
+    return {"release": found.release, "source": reader.name, "segment": found.segment, "items": ranked(items, titles)}
 
 
 def ranked(items: Sequence[Item], titles: dict[str, str]) -> list[dict[str, Any]]:

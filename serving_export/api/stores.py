@@ -87,6 +87,19 @@ class Stores:
             raise NoStoreError
         return None
 
+    async def ask_or_recall(self, question: Callable[[Reader], Awaitable[T | None]]) -> T | None:
+        """As `ask`; the popular list that this process remembers answers when no store can be asked.
+
+        Raises:
+            NoStoreError: none is remembered either.
+        """
+        try:
+            return await self.ask(question)
+        except NoStoreError:
+            if self.popular is None:
+                raise
+            return await question(self.popular)
+
     def _in_turn(self) -> Iterable[Reader]:
         """Those that failed just now come last."""
         if not self.failed_at:

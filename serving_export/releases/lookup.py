@@ -1,7 +1,7 @@
 """Answering one reader from one store: the pointer first, then that build only.
 
     recommend(store, …)        for the command line
-    await find(reader, …)      for the API, which reads several users at once
+    await find(reader, …)      for the API, which reads several users at once; find_popular and find_similar likewise
 
 A reader gives entries of the build that is served. Where these come in one reply with the pointer, as from Redis, they
 cannot be of two builds; where they do not, a build that was removed meanwhile is missed whole, and the newer one is read.
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from serving_export.releases.packing import Item, unpack
 from serving_export.releases.store import Store, release_of
-from serving_export.segments import segment_chain
+from serving_export.segments import ALL, segment_chain
 
 
 class Entry(NamedTuple):
@@ -41,7 +41,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """A user's list. `segment` names the popular list that stands in for an unknown user's."""
+    """A list. `segment` names the popular list that it is, perhaps in place of an unknown user's."""
 
     build: str
     items: list[Item]
@@ -84,7 +84,6 @@ async def find(
     Raises:
         IncompleteBuildError: the store has a pointer, but not the build it names.
     """
-    missed = None
     while True:
         read = await reader.read([Entry(name, user_id)], first)
         if read is None:
@@ -93,16 +92,52 @@ async def find(
         if items is not None:
             return Found(build, items)
         read = await reader.read([Entry("member", user_id)])
-        known = read[1][0] if read is not None and read[0] == build else None
-        chain = [*([known] if known else []), *segment_chain(age_band, income_band)]
-        read = await reader.read([Entry("segment", segment) for segment in chain], first)
-        if read is not None and read[0] == build:
-            for segment, popular in zip(chain, read[1], strict=True):
-                if popular is not None:
-                    return Found(build, popular, segment)
-            if build == missed:
-                raise IncompleteBuildError(f"{reader.name} does not hold build {build}, which it says is served")
-            missed = build  # perhaps it was replaced and removed while this reader was on its way: look again
+        if read is None or read[0] != build:
+            continue  # it was replaced while this reader was on its way
+        known = read[1][0]
+        popular = await find_popular(reader, [*([known] if known else []), *segment_chain(age_band, income_band)], first)
+        if popular is None or popular.build == build:
+            return popular
+
+
+async def find_popular(reader: Reader, segments: Sequence[str], first: int | None = None) -> Found | None:
+    """The popular list of the first of these segments that has one; the last is `ALL`, which always has. None without a release.
+
+    Raises:
+        IncompleteBuildError: the store has a pointer, but not the build it names.
+    """
+    missed = None
+    while True:
+        read = await reader.read([Entry("segment", segment) for segment in segments], first)
+        if read is None:
+            return None
+        build, lists = read
+        for segment, items in zip(segments, lists, strict=True):
+            if items is not None:
+                return Found(build, items, segment)
+        if build == missed:
+            raise IncompleteBuildError(f"{reader.name} does not hold build {build}, which it says is served")
+        missed = build  # perhaps it was replaced and removed while this reader was on its way: look again
+
+
+async def find_similar(reader: Reader, item_id: str) -> Found | None:
+    """The items similar to one, none if the release has none. None without a release.
+
+    Raises:
+        IncompleteBuildError: the store has a pointer, but not the build it names.
+    """
+    while True:
+        read = await reader.read([])
+        if read is None:
+            return None
+        build, _ = read
+        if items := (await reader.facts(build, "similar", [item_id])).get(item_id):
+            return Found(build, items)
+        everyone = await find_popular(reader, [ALL], first=1)  # tells a build that was lost from an item that has none
+        if everyone is None:
+            return None
+        if everyone.build == build:
+            return Found(build, [])
 
 
 class StoreReader:

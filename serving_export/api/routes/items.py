@@ -7,11 +7,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from serving_export.api.access import REFUSED, Allow
 from serving_export.api.errors import NO_RELEASE, Problem
 from serving_export.api.models import ItemList, Text
-from serving_export.api.recommend import ranked
+from serving_export.api.recommend import item_list
 from serving_export.api.routes.recommendations import answer
 from serving_export.api.stores import TheStores
-from serving_export.releases.lookup import Reader
-from serving_export.releases.store import release_of
+from serving_export.releases.lookup import Reader, find_similar
 
 router = APIRouter(prefix="/v1", tags=["items"], responses=REFUSED, dependencies=[Depends(Allow("recommend"))])
 
@@ -29,13 +28,8 @@ async def get_similar(
     """The items that the same users buy. An item has similar ones if the release recommends it."""
 
     async def similar(reader: Reader) -> dict[str, Any] | None:
-        read = await reader.read([])
-        if read is None:
-            return None
-        build, _ = read
-        items = (await reader.facts(build, "similar", [item_id])).get(item_id, [])[:limit]
-        titles = await reader.facts(build, "title", [item.item_id for item in items])
-        return {"release": release_of(build), "source": reader.name, "segment": None, "items": ranked(items, titles)}
+        found = await find_similar(reader, item_id)
+        return await item_list(reader, found, limit) if found else None
 
     found = await stores.ask(similar)
     if found is None:

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 
 from serving_export.api.access import REFUSED, Allow, charge
+from serving_export.api.bodies import TOO_LARGE
 from serving_export.api.errors import NO_RELEASE, Problem
 from serving_export.api.models import (
     ItemList,
@@ -20,10 +21,9 @@ from serving_export.api.models import (
     UsersRequest,
 )
 from serving_export.api.query import Direct, parameters_of, read_query
-from serving_export.api.recommend import Shown, body, ranked, recommend, record
+from serving_export.api.recommend import Shown, body, item_list, ranked, read_list, recommend, record
 from serving_export.api.stores import TheStores
-from serving_export.releases.lookup import Entry, Reader
-from serving_export.releases.store import release_of
+from serving_export.releases.lookup import Reader, find_popular
 from serving_export.segments import segment_chain
 
 allow = Allow("recommend")
@@ -57,7 +57,12 @@ async def get_recommendations(request: Request) -> Response:
     return answer(body(wanted.user_id, wanted, shown))
 
 
-@router.post("/recommendations", dependencies=allowed, response_model=ManyRecommendations)
+@router.post(
+    "/recommendations",
+    dependencies=allowed,
+    response_model=ManyRecommendations,
+    responses={413: {"model": Problem, "description": TOO_LARGE}},
+)
 async def post_recommendations(request: Request, wanted: UsersRequest, stores: TheStores) -> Response:
     """One list for each of up to 200 users. It counts as so many requests."""
     charge(request, len(wanted.user_ids), paid=1)
@@ -78,7 +83,10 @@ async def get_reason(
     user_id: UserId, item_id: Annotated[Text, Path(description="The item.")], stores: TheStores, list: ListName = "for_you"
 ) -> Response:
     """Why an item is recommended to a user, and at which rank of the list."""
-    shown = await recommend(stores, user_id, ListRequest(list=list, limit=200, shown=False))
+    wanted = ListRequest(list=list, limit=200, shown=False)
+    shown = await stores.ask(lambda reader: read_list(reader, user_id, wanted))
+    if shown is None:
+        raise HTTPException(503, NO_RELEASE)
     items = [] if shown.segment else [item for item in ranked(shown.items, shown.titles) if item["item_id"] == item_id]
     if not items:
         raise HTTPException(404, "this item is not in this list of this user")
@@ -96,15 +104,10 @@ async def get_popular(
     chain = segment_chain(age_band, income_band)
 
     async def popular(reader: Reader) -> dict[str, Any] | None:
-        read = await reader.read([Entry("segment", segment) for segment in chain])
-        if read is None:
-            return None
-        build, lists = read
-        segment, items = next(((name, found) for name, found in zip(chain, lists, strict=True) if found), (None, []))
-        titles = await reader.facts(build, "title", [item.item_id for item in items[:limit]])
-        return {"release": release_of(build), "source": reader.name, "segment": segment, "items": ranked(items[:limit], titles)}
+        found = await find_popular(reader, chain, limit)
+        return await item_list(reader, found, limit) if found else None
 
-    found = await stores.ask(popular)
+    found = await stores.ask_or_recall(popular)
     if found is None:
         raise HTTPException(503, NO_RELEASE)
     return answer(found)

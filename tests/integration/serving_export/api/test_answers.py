@@ -1,5 +1,6 @@
 """The API over both stores, and without them."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import made_up_releases as made_up
 import pytest
+import redis
 from api_client import make_client
 from fastapi.testclient import TestClient
 from structlog.testing import CapturingLogger
@@ -15,6 +17,7 @@ from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import get_settings
 from serving_export.api import observe
 from serving_export.api.observe import PLAIN
+from serving_export.releases.lookup import StoreReader
 from serving_export.releases.pool import Pool
 from serving_export.releases.postgres_store import PostgresStore
 
@@ -128,6 +131,24 @@ def test_everyones_popular_list_is_remembered_when_both_stores_are_gone(client: 
     answer = client.get("/v1/users/user 1/recommendations", params={"limit": 2}).json()
     assert (answer["source"], answer["segment"], answer["release"]) == ("popular", "all", "1999-02-01")
     assert [item["title"] for item in answer["items"]] == ['The "for_you 1", large', 'The "for_you 2", large']
+    popular = client.get("/v1/popular", params={"age_band": "25-34", "limit": 2}).json()
+    assert popular == {"release": "1999-02-01", "source": "popular", "segment": "all", "items": answer["items"]}
+    for path in ("/v1/items/for_you 1/similar", "/v1/users/user 1/recommendations/for_you 1/reason"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["detail"]) == (503, "neither Redis nor PostgreSQL can be reached")
+
+
+@pytest.mark.parametrize("path", ["/v1/popular", "/v1/items/for_you 1/similar", "/v1/users/user 1/recommendations"])
+def test_postgresql_answers_when_redis_has_lost_the_build(client: TestClient, path: str) -> None:
+    build = asyncio.run(StoreReader(PostgresStore(schema=made_up.SCHEMA)).read([]))
+    assert build is not None
+    lost = redis.Redis.from_url(get_settings().redis_url)
+    lost.set("cwtest-lost:current", build[0])
+    client.app.state.stores.online.prefix = "cwtest-lost"
+    answer = client.get(path)
+    lost.delete("cwtest-lost:current")
+    assert answer.status_code == 200
+    assert answer.json()["source"] == "postgresql" and answer.json()["items"]
 
 
 def test_many_users_at_once(client: TestClient) -> None:
