@@ -24,7 +24,9 @@ PLAIN = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
 def log_as_json() -> None:
-    """One JSON object a line, on standard output."""
+    """One JSON object a line, on standard output; and nothing from uvicorn's access log, which names addresses."""
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

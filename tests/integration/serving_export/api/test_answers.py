@@ -1,11 +1,15 @@
 """The API over both stores, and without them."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import httpx
 import made_up_releases as made_up
 import pytest
 import redis
@@ -14,7 +18,7 @@ from fastapi.testclient import TestClient
 from structlog.testing import CapturingLogger
 
 from cartwheel.local.config import LocalConfig, free_ports
-from cartwheel.settings import get_settings
+from cartwheel.settings import PROJECT_ROOT, get_settings
 from serving_export.api import observe
 from serving_export.api.observe import PLAIN
 from serving_export.releases.lookup import StoreReader
@@ -228,6 +232,31 @@ def test_no_user_in_the_log(client: TestClient, monkeypatch: pytest.MonkeyPatch)
     (line,) = [call.kwargs for call in written.calls]
     assert (line["route"], line["status"], line["request_id"]) == ("/v1/users/{user_id}/recommendations", 200, "line-7")
     assert "user 7" not in str(line)
+
+
+def test_no_user_in_what_the_server_writes(published: None, tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "serving_export.api.application:create_app", "--port", str(port)]
+    environment = {**os.environ, "CARTWHEEL_API_JOURNAL_DIR": str(tmp_path / "journal")}
+    with (tmp_path / "log").open("w+") as log:
+        server = subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: _answers(f"http://127.0.0.1:{port}/v1/users/user-8/recommendations"))
+        finally:
+            server.terminate()
+            server.wait()
+        log.seek(0)
+        written = log.read()
+    assert '"route":"/v1/users/{user_id}/recommendations"' in written
+    assert "user-8" not in written
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url)
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 def test_the_landing_page_links_to_what_exists(client: TestClient) -> None:
