@@ -107,11 +107,11 @@ class Overview:
 class Coverage:
     """How many items the lists of a release name, of those that may be recommended."""
 
-    items: dict[str, int]  # by list
+    items: dict[str, int] | None  # by list; None if the release is too large to be counted
     available: int
 
-    def share(self, name: str) -> float:
-        return self.items.get(name, 0) / self.available if self.available else 0.0
+    def share(self, items: int) -> float:
+        return items / self.available if self.available else 0.0
 
 
 def read_overview(connection: psycopg.Connection) -> Overview:

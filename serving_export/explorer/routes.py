@@ -85,8 +85,11 @@ def reading(timeout: str = "2s") -> Iterator[psycopg.Connection]:
 
 
 def _coverage_of(build: Hashable) -> overview.Coverage:
-    with reading(COVERAGE_TIMEOUT) as connection:
-        return overview.read_coverage(connection, str(build).rpartition(".")[0])
+    try:
+        with reading(COVERAGE_TIMEOUT) as connection:
+            return overview.read_coverage(connection, str(build).rpartition(".")[0])
+    except psycopg.errors.QueryCanceled:  # kept as a value, so that not every load of the page begins it again
+        return overview.Coverage(None, 0)
 
 
 coverages: Background[overview.Coverage] = Background(_coverage_of, keep_s=24 * 3600)

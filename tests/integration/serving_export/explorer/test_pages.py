@@ -14,7 +14,7 @@ from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.local.config import free_ports
 from cartwheel.settings import get_settings
 from serving_export.api.application import create_app
-from serving_export.explorer import routes
+from serving_export.explorer import overview, routes
 from serving_export.explorer.models import ModelVersion, Quality
 from serving_export.releases.found_by import load_found_by
 
@@ -64,8 +64,8 @@ def test_a_warehouse_that_has_not_been_built(operator):
 
 
 def test_before_the_first_release(built, operator, trained):
-    overview = operator.get("/").text
-    assert "No release has been published yet" in overview and "No gate has run yet" in overview
+    page = operator.get("/").text
+    assert "No release has been published yet" in page and "No gate has run yet" in page
     assert "No release has been published yet" in operator.get("/user?id=user%201").text
     assert "No release has been published yet" in operator.get("/item?id=other").text
 
@@ -111,6 +111,19 @@ def test_the_overview(published, operator, trained):
     assert page.count(" published</span>") == 2
     assert "Version 7" in page and "0.400" in page and "0.380 to 0.420" in page
     assert "of the 3 that may be recommended" in page  # the other listed items are in no catalogue
+
+
+def test_a_release_that_is_too_large_to_be_counted(published, operator, trained, monkeypatch):
+    routes.coverages.known.clear()
+    with monkeypatch.context() as slow:
+        slow.setattr(routes, "COVERAGE_TIMEOUT", "50ms")
+        slow.setattr(overview, "AVAILABLE", "select 1 from pg_sleep(60)")
+        pages = [operator.get("/")]
+    pages.append(operator.get("/"))  # it is not counted again at once
+    routes.coverages.known.clear()
+    for page in pages:
+        assert page.status_code == 200 and "Version 7" in page.text
+        assert "This release is too large to be counted" in page.text and f"release_id = '{SECOND}'" in page.text
 
 
 def test_who_rolled_back_and_why(published, operator, trained):
