@@ -77,10 +77,10 @@ def _refuse_change(connection: psycopg.Connection, experiment: Experiment) -> No
     if built_until is None:
         return
     begun = built_until + timedelta(days=1)
-    started = min(row["starts_on"] for row in (known or new).values()) <= begun
+    started = any(row["starts_on"] <= begun for row in known.values())
     acts = any(row["uses"] for row in (*known.values(), *new.values()))
     last_days = {row["ends_on"] for row in (*known.values(), *new.values())}
-    if started and acts and not known:
+    if not started and any(row["uses"] and row["starts_on"] <= begun for row in new.values()):
         raise AlteredExperimentError(
             f"{experiment.name} is applied too late: the lists that are served on {begun} may be made by now."
             f" Let it start on {begun + timedelta(days=1)} or later"
@@ -96,7 +96,7 @@ def _refuse_change(connection: psycopg.Connection, experiment: Experiment) -> No
         for name in COLUMNS
         if name != "ends_on" and known.get(variant, {}).get(name) != new.get(variant, {}).get(name)
     }
-    if known and started and changed:
+    if started and changed:
         raise AlteredExperimentError(
             f"{experiment.name} has started, and {', '.join(sorted(changed))} would change: users would change sides. "
             "End it, and define a new experiment under another name"

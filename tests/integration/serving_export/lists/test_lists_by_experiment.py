@@ -265,3 +265,19 @@ def test_lists_that_may_have_been_made_are_not_changed_afterwards(applied):
     registry.apply({"late": altered(late, starts_on=date(1999, 4, 5))})
     assert [each.experiment for each in read_treatments(date(1999, 4, 3)).all] == ["mix", "order", "place"]
     assert [each.experiment for each in read_treatments(date(1999, 4, 4)).all] == ["late", "mix", "order"]
+
+
+def test_an_experiment_does_not_move_to_days_whose_lists_may_have_been_made(applied):
+    with warehouse.connect() as connection:
+        connection.execute("insert into ops.built_dates (business_date, last_file_id) values ('1999-04-03', 1)")
+    variants = {"plain": {"share": 0.5}, "novel": {"share": 0.5, "uses": {"rerank": {"novelty_weight": 1}}}}
+    coming = altered(applied["mix"], name="coming", starts_on=date(1999, 4, 8), variants=variants)
+    registry.apply({"coming": coming})
+    for day in (date(1999, 4, 2), date(1999, 4, 4)):
+        with pytest.raises(registry.AlteredExperimentError, match=r"coming is applied too late: .* start on 1999-04-05 or later"):
+            registry.apply({"coming": altered(coming, starts_on=day)})
+    assert [each.experiment for each in read_treatments(date(1999, 4, 3)).all] == ["mix", "order", "place"]
+    registry.apply({"coming": altered(coming, starts_on=date(1999, 4, 5))})
+    idle = altered(coming, name="idle", variants={name: {"share": 0.5} for name in variants})
+    registry.apply({"idle": idle})
+    registry.apply({"idle": altered(idle, starts_on=date(1999, 4, 2))})  # it uses nothing, so no list depends on it
