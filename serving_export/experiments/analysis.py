@@ -56,7 +56,7 @@ class Analysis:
     sample_ratio_p: float
     mislabelled: int  # users whom the shop says it showed another variant
     comparisons: list[Comparison]
-    required_users: dict[str, int]  # by metric, of control and one treatment of the same size, for the minimum effect
+    required_users: dict[str, int]  # by metric, of control and the treatment that needs most, for the minimum effect
 
     @property
     def is_trustworthy(self) -> bool:
@@ -126,12 +126,11 @@ def analyse(
         )
     looks = _looks(user_days, sides, covariate)
     days = user_days["event_date"].unique().sort().to_list()
-    shares = np.array([variant.share for variant in experiment.variants.values()])
     tau = float(np.log1p(experiment.minimum_effect))
     return Analysis(
         experiment,
         counts,
-        planning.sample_ratio_p(np.array(list(counts.values())), shares),
+        planning.sample_ratio_p(np.array(list(counts.values())), np.array(list(experiment.shares.values()))),
         mislabelled,
         [
             _compare(metric, name, days, [look[metric] for look in looks], experiment.control, tau)
@@ -139,11 +138,17 @@ def analyse(
             for name in list(experiment.variants)[1:]
         ],
         {
-            metric: planning.required_users(looks[-1][metric][experiment.control], experiment.minimum_effect)
+            metric: _required_users(experiment, looks[-1][metric][experiment.control])
             for metric in METRICS
             if looks[-1][metric][experiment.control].variance > 0  # else too little has been seen
         },
     )
+
+
+def _required_users(experiment: Experiment, baseline: Ratio) -> int:
+    control, *treatments = experiment.shares.values()
+    pairs = [(control / (control + treatment), treatment / (control + treatment)) for treatment in treatments]
+    return max(planning.required_users(baseline, experiment.minimum_effect, pair) for pair in pairs)
 
 
 def _looks(

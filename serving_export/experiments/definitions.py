@@ -111,6 +111,12 @@ class Experiment(_Strict):
     def control(self) -> str:
         return next(iter(self.variants))
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each variant in the users who take part. Whole buckets are handed out, so little traffic rounds it."""
+        widths = {name: until - first for name, (first, until) in self.ranges.items()}
+        return {name: width / sum(widths.values()) for name, width in widths.items()}
+
     @cached_property
     def ranges(self) -> dict[str, tuple[int, int]]:
         """The buckets of each variant, first and one past the last.

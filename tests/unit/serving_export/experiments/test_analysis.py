@@ -11,6 +11,7 @@ from benchmarks.experiments import METRICS, TREATMENT, assigned, experiment, log
 from cartwheel.demo.shopfront import Shopfront
 from serving_export.experiments import report
 from serving_export.experiments.analysis import NoDataError, analyse
+from serving_export.experiments.definitions import Experiment
 
 START, DAYS, USERS, PLACES = date(2017, 12, 1), 4, 1500, 5
 KEYS = [f"u{user:04}" for user in range(USERS)]
@@ -92,6 +93,33 @@ def test_lost_users_make_it_untrustworthy(logs):
     assert analysis.sample_ratio_p < 0.001 and not analysis.is_trustworthy
     assert {analysis.verdict(each) for each in analysis.comparisons} == {"untrustworthy"}
     assert any("not split as defined" in line for line in report.summary(analysis))
+
+
+def test_users_by_whole_buckets_are_split_as_defined():
+    """With little traffic, 0.85 and 0.15 are 8 buckets and 1: 8,000 and 1,000 users are just what assignment gives."""
+    narrow = altered(0.85, 0.15, traffic=0.001)
+    seen = np.repeat(["control", "treatment"], [8000, 1000])
+    user_days = pl.DataFrame({"event_date": START, "user_key": [f"u{n}" for n in range(9000)], "variant": seen}).with_columns(
+        impressions=1, clicks=0, conversions=0
+    )
+    assert analyse(narrow, user_days).sample_ratio_p == 1
+
+
+def test_users_needed_are_of_the_shares_as_they_are(logs):
+    """1/0.9 + 1/0.1 is 2.78 times 1/0.5 + 1/0.5; of several treatments, the one that needs most counts."""
+    user_days = assigned(EXPERIMENT, *logs)
+    halves, uneven = (analyse(each, user_days).required_users["click_rate"] for each in (EXPERIMENT, altered(0.9, 0.1)))
+    assert uneven == pytest.approx(halves * (1 / 0.9 + 1 / 0.1) / 4, abs=3)
+    third = (pl.col("variant") == "treatment") & (pl.col("user_key") < "u0500")
+    three = user_days.with_columns(variant=pl.when(third).then(pl.lit("third")).otherwise("variant"))
+    several = analyse(altered(0.5, 0.4, 0.1), three).required_users["click_rate"]
+    assert several == pytest.approx(halves * (2 + 0.1 / 0.5 + 0.5 / 0.1) / 4, abs=3)
+
+
+def altered(*shares: float, traffic: float = 1.0) -> Experiment:
+    """The experiment with other shares."""
+    variants = {name: {"share": share} for name, share in zip(["control", "treatment", "third"], shares, strict=False)}
+    return Experiment.model_validate(EXPERIMENT.model_dump() | {"variants": variants, "traffic": traffic})
 
 
 def test_users_who_saw_another_variant_make_it_untrustworthy(logs):

@@ -33,6 +33,13 @@ def test_an_experiment_as_it_is_defined(tmp_path):
     assert experiment.ranges == {"control": (0, 3000), "treatment": (6000, 8000)}
 
 
+def test_shares_are_those_of_whole_buckets(tmp_path):
+    """0.85 and 0.15 of 0.1 % of the traffic are 8 buckets and 1."""
+    text = GOOD.replace("traffic: 0.5", "traffic: 0.001").replace("0.6", "0.85").replace("0.4", "0.15")
+    assert read(tmp_path, text)["new_ranker"].shares == {"control": 8 / 9, "treatment": 1 / 9}
+    assert read(tmp_path, GOOD)["new_ranker"].shares == {"control": 0.6, "treatment": 0.4}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
