@@ -8,9 +8,12 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cartwheel import lake
-from serving_export.rerank.vectors import item_vectors, sample_of
+from cartwheel.user_sample import user_sample
+from serving_export.rerank.vectors import USERS, item_vectors
 
 OF_ITEM = {"item_id": pl.String, "novelty": pl.Float64, "vector": pl.Int64}
 OF_TASTE = {"user_key": pl.String, "category": pl.String, "share": pl.Float32}
@@ -54,10 +57,11 @@ def read_items(day: date, with_vectors: bool) -> Facts:
     items = novelty(pl.DataFrame(lake.read("features/item", day, columns=["item_id", "purchases"])))
     if not with_vectors:
         return Facts(items.with_columns(vector=pl.lit(0, pl.Int64)))
-    users = sample_of(pl.DataFrame(lake.read("features/user", day, columns=["user_key"])))
+    users = user_sample(day, USERS)
     tables = lake.batches("features/user_item", day, ["user_key", "item_id"])
-    sampled = [pl.DataFrame(table).join(users, on="user_key", how="semi") for table in tables]
-    known, vectors = item_vectors(pl.concat(sampled))
+    # Arrow copies what it keeps; rows that polars keeps would hold all of the text around them.
+    sampled = pa.concat_tables(table.filter(pc.is_in(table["user_key"], users)) for table in tables)
+    known, vectors = item_vectors(pl.DataFrame(sampled))
     places = pl.DataFrame({"item_id": known, "vector": np.arange(1, len(known) + 1)})
     return Facts(items.join(places, on="item_id", how="left").with_columns(pl.col("vector").fill_null(0)), vectors=vectors)
 

@@ -22,9 +22,10 @@ log = structlog.get_logger()
 class Reranker:
     """Makes the lists of any users of a date.
 
-    Reads `users`, features/item and features/user of the date, and only where their weights are set a sample of
-    features/user_item and the first places of the releases before it, which it holds for all users. A user whom a running
-    experiment gives other settings, or another list as `for_you`, gets the lists so made.
+    Reads features/item of the date. Only where their weights are set, it reads a sample of features/user and
+    features/user_item, and the first places of the releases before it, which it holds for all users; only for rules that name
+    segments, `users`, of which it holds who is in them. A user whom a running experiment gives other settings, or another list
+    as `for_you`, gets the lists so made.
 
     Raises:
         cartwheel.lake.MissingPartitionError: the features of that date are missing.
@@ -38,7 +39,7 @@ class Reranker:
         self.day, self.items, self.size = day, items, settings.list_size
         self.shared = read_items(day, with_vectors=self._largest("diversity_weight") > 0)
         self.shown = read_shown(day, int(self._largest("repeats_days"))) if self._largest("repeats_weight") else None
-        users = pl.DataFrame(lake.read("users", day, ["user_key", "age_band", "income_band"]))
+        users = lake.batches("users", day, ["user_key", "age_band", "income_band"])
         path = PROJECT_ROOT / settings.rules_file if settings.rules_file else None
         self.rules = read_rules(path, day, items, users)
         self.effects = Effects(items, self.size)

@@ -4,11 +4,13 @@ The setting `rules_file` names a YAML file of `pinned`, `blocked` and `caps`; em
 """
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
+import pyarrow as pa
 import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -80,7 +82,7 @@ class Rules:
     pins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PINS))
     blocks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BLOCKS))
     caps: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CAPS))  # category is null for each
-    members: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MEMBERS))  # the segments of every user but `all`
+    members: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MEMBERS))  # who is in the segments that are named
     owned: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OWNED))  # what the users at hand have bought
 
     def with_pinned(self, scored: pl.DataFrame) -> pl.DataFrame:
@@ -117,11 +119,11 @@ class Rules:
         return pl.concat([everyone, some.select(everyone.columns)])
 
 
-def read_rules(path: Path | None, day: datetime.date, items: pl.DataFrame, users: pl.DataFrame) -> Rules:
+def read_rules(path: Path | None, day: datetime.date, items: pl.DataFrame, users: Iterable[pa.Table]) -> Rules:
     """The rules of a file that count on a date.
 
     Args:
-        items: item_id, category. users: user_key, age_band, income_band.
+        items: item_id, category. users: user_key, age_band, income_band; only read for rules that name segments.
 
     Raises:
         RulesError: the file is missing or has mistakes, names an unknown item or category, or pins what it blocks.
@@ -143,12 +145,19 @@ def read_rules(path: Path | None, day: datetime.date, items: pl.DataFrame, users
     if both:
         name, item = both[0]
         raise RulesError(f"{path}: item {item!r} is pinned and blocked in {name} on {day}: remove one of the two")
+    named = ({segment for _, _, _, segment in pins} | {segment for _, _, segment in blocks}) - {ALL}
     return Rules(
         pl.DataFrame(pins, PINS, orient="row"),
         pl.DataFrame(blocks, BLOCKS, orient="row"),
         pl.DataFrame(caps, CAPS, orient="row"),
-        memberships(users).filter(pl.col("segment") != ALL),
+        _members(users, named) if named else pl.DataFrame(schema=MEMBERS),
     )
+
+
+def _members(users: Iterable[pa.Table], segments: set[str]) -> pl.DataFrame:
+    """Who is in the segments; in Arrow, because rows that polars keeps would hold all of the text around them."""
+    found = (memberships(pl.DataFrame(table)).filter(pl.col("segment").is_in(segments)) for table in users)
+    return pl.DataFrame(pa.concat_tables(members.to_arrow(compat_level=pl.CompatLevel.oldest()) for members in found))
 
 
 def parse_rules(path: Path) -> RulesFile:

@@ -10,11 +10,6 @@ USERS = 20_000  # at most so many users are looked at: enough for directions, an
 SEED = 17
 
 
-def sample_of(users: pl.DataFrame) -> pl.DataFrame:
-    """At most `USERS` users (user_key): every n-th by key."""
-    return users.select(pl.col("user_key").unique().sort()).gather_every(max(1, -(-len(users) // USERS)))
-
-
 def item_vectors(user_item: pl.DataFrame) -> tuple[pl.Series, np.ndarray]:
     """Correspondence analysis of the users × items table: items near one another have the same buyers.
 

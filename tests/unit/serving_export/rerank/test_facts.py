@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from serving_export.rerank import Facts
 from serving_export.rerank.effects import Effects, measures
-from serving_export.rerank.facts import novelty, taste
+from serving_export.rerank.facts import novelty, read_items, taste
 from serving_export.rerank.repeats import read_shown, repeats, shown_first
 from serving_export.rerank.vectors import item_vectors
 
@@ -66,6 +66,39 @@ def test_the_days_own_and_later_releases_are_not_read(days_ago: set[int], days: 
         shown = read_shown(DAY, days)
     assert read == [day for day in dates if DAY - timedelta(days=days) <= day < DAY]
     assert shown["ago"].to_list() == [(DAY - day).days for day in read]
+
+
+def test_vectors_are_made_some_rows_at_a_time_of_a_sample_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 40 users, the 30 with the lowest keys: the vectors are those of their purchases, however tables are cut."""
+    chance = np.random.default_rng(5)
+    keys, ids = [f"u{user:02}" for user in range(40)], [f"{item:02}" for item in range(12)]
+    pairs = pl.DataFrame(
+        [(key, item) for key in keys for item in ids if chance.random() < 0.4], ["user_key", "item_id"], orient="row"
+    )
+    mixed, tables = pairs.sample(fraction=1, shuffle=True, seed=1), {}
+    tables["features/user"] = [part.to_arrow() for part in pl.DataFrame({"user_key": keys[::-1]}).iter_slices(7)]
+    tables["features/user_item"] = [part.to_arrow() for part in mixed.iter_slices(50)]
+    item = pa.table({"item_id": [*ids, "unsold"], "purchases": [1.0] * 13})
+
+    def read(dataset: str, day: date, columns: list[str]) -> pa.Table:
+        assert dataset == "features/item", f"{dataset} is read whole"
+        return item
+
+    monkeypatch.setattr("cartwheel.lake.read", read)
+    monkeypatch.setattr("cartwheel.lake.batches", lambda dataset, day, columns: iter(as_in_the_lake(tables[dataset])))
+    monkeypatch.setattr("serving_export.rerank.facts.USERS", 30, raising=False)
+    facts = read_items(DAY, with_vectors=True)
+    known, vectors = item_vectors(pairs.filter(pl.col("user_key") < "u30"))
+    assert known.to_list() == ids and np.array_equal(facts.vectors, vectors)
+    assert dict(facts.items.select("item_id", "vector").iter_rows()) == {
+        **{item: n for n, item in enumerate(ids, 1)},
+        "unsold": 0,
+    }
+
+
+def as_in_the_lake(tables: list[pa.Table]) -> Iterator[pa.Table]:
+    for table in tables:
+        yield table.cast(pa.schema(dict.fromkeys(table.column_names, pa.string())))
 
 
 def test_items_of_the_same_buyers_are_near_one_another() -> None:

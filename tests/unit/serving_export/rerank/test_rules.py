@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from serving_export.rerank import Rules, Weights, make_lists
@@ -12,7 +13,7 @@ from serving_export.rerank.rules import RulesError, read_rules
 
 DAY = date(2017, 12, 1)
 ITEMS = pl.DataFrame({"item_id": ["01", "2", "3"], "category": ["tea", "tea", "soap"], "available": [True, True, True]})
-USERS = pl.DataFrame({"user_key": ["u", "v"], "age_band": ["25-34", "65+"], "income_band": ["50-74K", None]})
+USERS = pa.table({"user_key": ["u", "v"], "age_band": ["25-34", "65+"], "income_band": ["50-74K", None]})
 BOUGHT = pl.DataFrame({"user_key": ["v"], "item_id": ["3"]})
 SCORES = pl.DataFrame(
     {
@@ -28,7 +29,7 @@ SCORES = pl.DataFrame(
 def rules_of(folder: Path, text: str, day: date = DAY) -> Rules:
     path = folder / "rules.yaml"
     path.write_text(text)
-    return replace(read_rules(path, day, ITEMS, USERS), owned=BOUGHT)
+    return replace(read_rules(path, day, ITEMS, [USERS]), owned=BOUGHT)
 
 
 def listed(rules: Rules, user: str, name: str = "for_you") -> list[str]:
@@ -39,6 +40,16 @@ def listed(rules: Rules, user: str, name: str = "for_you") -> list[str]:
 def test_a_pin_is_for_its_segment(tmp_path: Path) -> None:
     rules = rules_of(tmp_path, "pinned: [{item: 3, place: 1, lists: [for_you, discover], segments: ['25-34|*']}]")
     assert (listed(rules, "u"), listed(rules, "v")) == (["3", "01", "2"], ["01", "2"])
+
+
+def test_users_are_only_read_for_rules_that_name_segments_and_only_those_in_them_are_held(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("pinned: [{item: 3, place: 1}]\ncaps: [{most: 1}]")
+    users = iter([USERS.slice(0, 1), USERS.slice(1)])
+    assert read_rules(path, DAY, ITEMS, users).members.is_empty() and len(list(users)) == 2
+    path.write_text("pinned: [{item: 3, place: 1, segments: ['65+|*', all]}]")
+    users = iter([USERS.slice(0, 1), USERS.slice(1)])
+    assert read_rules(path, DAY, ITEMS, users).members.rows() == [("v", "65+|*")]
 
 
 def test_what_is_pinned_to_discover_is_new_to_the_user(tmp_path: Path) -> None:
@@ -66,7 +77,7 @@ def test_a_cap_leaves_places_to_other_categories(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_are_no_rules() -> None:
-    assert read_rules(None, DAY, ITEMS, USERS).pins.is_empty()
+    assert read_rules(None, DAY, ITEMS, [USERS]).pins.is_empty()
 
 
 @pytest.mark.parametrize(
@@ -92,4 +103,4 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(RulesError, match="CARTWHEEL_RULES_FILE"):
-        read_rules(tmp_path / "none.yaml", DAY, ITEMS, USERS)
+        read_rules(tmp_path / "none.yaml", DAY, ITEMS, [USERS])
