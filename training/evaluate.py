@@ -110,7 +110,8 @@ def measure(ranked: pl.DataFrame, truth: metrics.Truth) -> dict[str, Estimate]:
 def release_auc(day: date, own: pl.DataFrame, bought_after: pl.DataFrame) -> Estimate | None:
     """AUC of the scores over each user's own items that a source names and its first new candidates, for the week after.
 
-    Own items that no source names have no score, so they are not in it. Users without a purchase in that week count too. None if `scores` of the date are not in the lake.
+    Own items that no source names have no score, so they are not in it. Users without a purchase in that week count too.
+    None if `scores` of the date are not in the lake.
     """
     if not lake.exists("scores", day):
         return None

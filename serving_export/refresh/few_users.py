@@ -1,6 +1,7 @@
 """The champion's tables, cut into files of some users each, so that a few users can be read without all the others.
 
     refresh/<table>/<where it begins>.parquet    tables of `serving_export.lists.score.PER_USER`
+    refresh/item_facts/                          see `item_facts`
     refresh/build                                the build they belong to, written last
 
 A file begins at the shortest text that lies between the users of the file before and its own, so that no name is a person's.
@@ -23,6 +24,7 @@ from cartwheel import lake
 from cartwheel.settings import get_settings
 from cartwheel.user_batches import user_batches
 from serving_export.lists.score import PER_USER
+from serving_export.refresh import item_facts
 from serving_export.releases.catalog import Build
 
 log = structlog.get_logger()
@@ -51,6 +53,7 @@ def cut(build: Build) -> None:
         last = users["user_key"][-1]
         done += len(users)
         log.info("tables cut", build=build.build_id, users=done)
+    item_facts.keep(build.partition_date, FOLDER)
     client.put_object(Bucket=bucket, Key=MARK, Body=build.build_id.encode())
 
 

@@ -18,7 +18,7 @@ from serving_export.lists.explain import explanations_of, that_explain
 from serving_export.lists.explained_reasons import LIKE_OTHERS, PAIR, Facts
 from serving_export.lists.score import PER_ITEM, USERS_PER_BATCH, scores_of
 from serving_export.lists.versions import Ranker, load_for_experiments, load_version
-from serving_export.refresh import few_users
+from serving_export.refresh import few_users, item_facts
 from serving_export.refresh.tables import with_purchases
 from serving_export.releases.catalog import Build
 from serving_export.rerank.reranker import Reranker
@@ -59,7 +59,7 @@ class _Maker:
         self.treatments = read_treatments(day)
         self.rankers = load_for_experiments(self.treatments) | {self.champion: ranker or load_version(self.champion)}
         self.shared = {name: pl.DataFrame(lake.read(dataset, day)) for name, dataset in PER_ITEM.items()}
-        self.reranker = Reranker(day, self.shared["items"])
+        self.reranker = Reranker(day, self.shared["items"], item_facts.kept(few_users.FOLDER))
 
     def lists(self, tables: dict[str, pl.DataFrame]) -> pa.Table:
         """The lists of the users of some tables, by the steps of `score`, `explain` and `build_lists`."""

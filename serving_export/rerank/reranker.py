@@ -10,7 +10,7 @@ from cartwheel import lake
 from cartwheel.settings import PROJECT_ROOT, Settings, get_settings
 from serving_export.experiments.treatments import read_treatments
 from serving_export.rerank.effects import Effects
-from serving_export.rerank.facts import read_items, taste
+from serving_export.rerank.facts import Facts, read_items, taste
 from serving_export.rerank.greedy import Weights
 from serving_export.rerank.lists import make_lists
 from serving_export.rerank.repeats import read_shown, repeats
@@ -32,12 +32,12 @@ class Reranker:
         serving_export.rerank.rules.RulesError: the rules file cannot be used.
     """
 
-    def __init__(self, day: date, items: pl.DataFrame) -> None:
-        """`items` is the lake's dataset of the date."""
+    def __init__(self, day: date, items: pl.DataFrame, of_items: Facts | None = None) -> None:
+        """`items` is the lake's dataset of the date; `of_items` what `read_items` finds for it, where that is known already."""
         self.settings = settings = get_settings()
         self.treatments = read_treatments(day)
         self.day, self.items, self.size = day, items, settings.list_size
-        self.shared = read_items(day, with_vectors=self._largest("diversity_weight") > 0)
+        self.shared = of_items or read_items(day, with_vectors=self._largest("diversity_weight") > 0)
         self.shown = read_shown(day, int(self._largest("repeats_days"))) if self._largest("repeats_weight") else None
         users = lake.batches("users", day, ["user_key", "age_band", "income_band"])
         path = PROJECT_ROOT / settings.rules_file if settings.rules_file else None

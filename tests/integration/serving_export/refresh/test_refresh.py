@@ -223,6 +223,16 @@ def test_a_release_that_is_published_again_has_its_own_tables(shop: None) -> Non
     assert [item for item, _ in shown("ann")] == ["cheese"]
 
 
+def test_of_all_users_nothing_is_read_after_the_first_refresh(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    buy("0900", ("bob", "cheese"))
+    refresh(ranker=LastItemRanker())
+    read, parts = set(), lake._parts
+    monkeypatch.setattr(lake, "_parts", lambda dataset, day: (read.add(dataset), parts(dataset, day))[1])
+    buy("0915", ("ann", "bread"))
+    refresh(ranker=LastItemRanker())
+    assert read == {"items", "features/item"}
+
+
 def test_the_sources_of_what_the_new_lists_may_name_are_kept(shop: None) -> None:
     pairs = [{"user_key": KEYS["ann"], "item_id": "bread"}, {"user_key": KEYS["ann"], "item_id": "cheese", "als_rank": 2}]
     lake.write("candidates/union", DAY, rows("candidates/union", *pairs))
@@ -244,5 +254,5 @@ def test_few_users_are_read_whole_and_without_others(shop: None) -> None:
         assert tables["candidates"].equals(expected)
         assert tables["user"].height == expected["user_key"].n_unique()
     names = [item["Key"] for item in lake.list_objects(get_settings().lake_bucket, few_users.FOLDER)]
-    assert len(names) == 3 * 6 + 1
+    assert len(names) == 3 * 6 + 2 + 1  # the tables, the facts of items and the mark
     assert not [name for name in names if any(key in name for key in KEYS.values())]
