@@ -244,15 +244,15 @@ class Scorer(nn.Module):
         known = torch.cat([place, logs.clamp(-5, 5)], dim=1).masked_fill(torch.cat([absent, absent], dim=1), 0.0)
         return torch.cat([known, absent[:, self.missing].float()], dim=1)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [rows, objectives] from transformed inputs, the mean of the members', of items that are looked at."""
-        return self.logits(self.trunk(inputs)).mean(1)
+    def forward(self, inputs: Tensor, rank: Tensor | None = None) -> Tensor:
+        """Each member's logits [rows, members, objectives] from transformed inputs.
+
+        `rank` [rows] is where the item was shown, 0 if nowhere; serving leaves it out: the item is looked at.
+        """
+        return self.logits(self.trunk(inputs), rank)
 
     def logits(self, hidden: Tensor, rank: Tensor | None = None) -> Tensor:
-        """Each member's logits [rows, members, objectives] from what the trunk gives.
-
-        `rank` [rows] is where the item was shown, 0 if nowhere; serving leaves it out.
-        """
+        """The same from what the trunk gives."""
         logits = self.heads(hidden).unflatten(1, (self.heads.members, -1))
         then, first = logits[..., :-1], logits[..., -1:]
         if self.examination is not None and rank is not None:
@@ -541,7 +541,7 @@ class Ranker(PythonModel):
         parts = []
         for i in range(0, len(rows.features), batch):
             inputs = self.scorer.transform(torch.from_numpy(rows.features[i : i + batch]).to(self.device))
-            parts.append(torch.sigmoid(self.scorer(inputs)).cpu().numpy())
+            parts.append(torch.sigmoid(self.scorer(inputs).mean(1)).cpu().numpy())
         return np.concatenate(parts) if parts else np.zeros((0, len(self.config["objectives"])), np.float32)
 
     def score(

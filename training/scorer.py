@@ -127,7 +127,7 @@ class Task:
 
     def logits(self, batch: torch.Tensor) -> torch.Tensor:
         """Each member's logits [batch, members, objectives], at the places where the items were shown."""
-        return self.scorer.logits(self.scorer.trunk(self.inputs[batch]), self.rank[batch])
+        return self.scorer(self.inputs[batch], self.rank[batch])
 
     def loss(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:
         """The cross-entropies of rows and of lists, a weighted mean over the rows, and of how many examples.

@@ -86,6 +86,20 @@ def test_the_loss_is_of_rows_and_of_lists():
     assert (loss.item(), count) == (pytest.approx(of_rows + scorer.LIST_WEIGHT * of_lists), 6)
 
 
+def test_a_compiled_scorer_is_what_is_trained():
+    data, graphs = three_lists(), []
+
+    def backend(graph, _given):
+        graphs.append(graph)
+        return graph.forward
+
+    network = untrained(data)
+    loss, _ = scorer.Task(network, data, 1).loss(torch.arange(6))
+    network.compile(backend=backend)
+    compiled, _ = scorer.Task(network, data, 1).loss(torch.arange(6))
+    assert graphs and torch.equal(compiled, loss)
+
+
 def alone(network: Scorer, member: int) -> Scorer:
     """One member of a scorer of two layers, as a scorer of its own."""
     one, members = Scorer(6, 0, hidden=[8, 4], objectives=2, dropout=0.0, members=1).eval(), network.heads.members
@@ -106,9 +120,8 @@ def test_members_know_nothing_of_one_another():
     all_three.fit_transforms(data.features)
     members = [alone(all_three, member) for member in range(3)]
     inputs = all_three.transform(torch.from_numpy(data.features))
-    logits = torch.stack([member(inputs) for member in members], dim=1)
-    assert torch.allclose(all_three.logits(all_three.trunk(inputs)), logits, atol=1e-6)
-    assert torch.allclose(all_three(inputs), logits.mean(1), atol=1e-6) and logits.std(1).min() > 1e-3
+    logits = torch.cat([member(inputs) for member in members], dim=1)
+    assert torch.allclose(all_three(inputs), logits, atol=1e-6) and logits.std(1).min() > 1e-3
     losses = [scorer.Task(each, data, 1).loss(torch.arange(6))[0].item() for each in members]
     assert scorer.Task(all_three, data, 1).loss(torch.arange(6))[0].item() == pytest.approx(sum(losses) / 3, rel=1e-5)
 
@@ -124,7 +137,7 @@ def inputs(rows: int, seed: int = 1) -> torch.Tensor:
 @torch.no_grad()
 def at(network: Scorer, rank: torch.Tensor | None) -> torch.Tensor:
     """The first member's probabilities [rows, objectives] of items shown at a rank."""
-    return torch.sigmoid(network.logits(network.trunk(inputs(500)), rank))[:, 0]
+    return torch.sigmoid(network(inputs(500), rank))[:, 0]
 
 
 def test_what_is_bought_is_clicked_and_rank_lowers_both_alike():
@@ -141,7 +154,7 @@ def test_purchases_alone_are_one_head_and_its_plain_logit():
     one = Scorer(2, 1, hidden=[8], objectives=1, dropout=0.0, members=1).eval()
     assert not any(name.startswith("examination") for name in one.state_dict())
     plain = one.heads(one.trunk(inputs(50)))
-    assert plain.shape == (50, 1) and torch.equal(one(inputs(50)), plain)
+    assert plain.shape == (50, 1) and torch.equal(one(inputs(50))[:, 0], plain)
     assert scorer.objectives(EVENTS.filter(pl.col("event_type") != "click")) == ["purchase"]
     ranker, _ = fit({CUTOFF: training_shop.tables(CUTOFF)}, {CUTOFF: training_shop.labels(CUTOFF)}, 5, encoder_epochs=1)
     assert ranker.config["objectives"] == ["purchase"] and not ranker.config["ranked"]
