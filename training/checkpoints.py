@@ -60,6 +60,6 @@ def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
         log.warning("checkpoint ignored", path=str(path), reason=f"it cannot be read: {error}")
         return None
     if saved["fingerprint"] != fingerprint:
-        log.warning("checkpoint ignored", path=str(path), reason="it is of other data, configuration, seed or code")
+        log.warning("checkpoint ignored", path=str(path), reason="it is of other data, configuration, seed, code or machine")
         return None
     return saved["state"]

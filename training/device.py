@@ -6,6 +6,7 @@ evaluates, and writes files.
 """
 
 import atexit
+import functools
 import os
 from typing import Any
 
@@ -65,6 +66,22 @@ def shared(objective: nn.Module) -> nn.Module:
     if processes() == 1:
         return objective
     return DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=True)
+
+
+@functools.cache
+def product_type(device: torch.device) -> torch.dtype:
+    """What matrix products of the catalogue's softmax are made in: bfloat16 where that is quicker."""
+    if device.type == "cuda":
+        return torch.bfloat16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+def arithmetic(device: torch.device) -> list[str | int]:
+    """What of a machine decides the bits that a training ends with."""
+    on_gpu = device.type == "cuda"
+    processor = torch.cuda.get_device_name(device) if on_gpu else torch.backends.cpu.get_cpu_capability()
+    return [device.type, processor, torch.get_num_threads(), str(product_type(device))]
 
 
 def autocast(device: torch.device) -> torch.autocast:

@@ -123,7 +123,8 @@ def fit(
     state = _State(module, schedule, rounds)
     identity = ""
     if checkpoint is not None:
-        plan = [asdict(schedule), seed, steps_per_epoch, device.processes()]
+        machine = device.arithmetic(next(module.parameters()).device)
+        plan = [asdict(schedule), seed, steps_per_epoch, device.processes(), machine]
         identity = checkpoints.fingerprint(plan, *module.state_dict().values(), *data)
         saved = device.from_first(checkpoints.load(checkpoint, identity) if device.is_first() else None)
         if saved is not None:

@@ -7,12 +7,13 @@ and of "Cut your losses", Wijmans et al. 2024, arXiv:2411.09009). Matrix product
 instructions for it: that is where the time goes, and a training step is noisier than its rounding.
 """
 
-import functools
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from training.device import product_type
 
 ROWS = 256  # of a block: its logits over some ten thousand items stay in the cache
 SAMPLE_FROM_LOGITS = 2**25  # of a batch: from there on the catalogue is sampled
@@ -43,15 +44,6 @@ def catalogue_loss(
         vectors, bias, targets = F.embedding(chosen, vectors), bias[chosen], torch.searchsorted(chosen, targets)
         return _Softmax.apply(states, vectors, bias, targets, weights, correction)
     return _Softmax.apply(states, vectors, bias, targets, weights, None)
-
-
-@functools.cache
-def product_type(device: torch.device) -> torch.dtype:
-    """What matrix products of the loss are made in: bfloat16 where that is quicker."""
-    if device.type == "cuda":
-        return torch.bfloat16
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
 
 
 class _Softmax(torch.autograd.Function):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from training import loop
+from training import device, loop
 from training.loop import DivergedError, History, Schedule, fit, polynomial_average
 
 ROWS, STEPS = 24, 4
@@ -131,6 +131,32 @@ def test_a_checkpoint_of_another_training_is_ignored(tmp_path, other, capsys):
     assert "checkpoint ignored" in capsys.readouterr().out
     train(without, **other)
     assert weights(with_checkpoint) == weights(without)
+
+
+def gpu(monkeypatch):
+    monkeypatch.setattr(device.torch.cuda, "get_device_name", lambda device: "a GPU")
+    here = device.arithmetic
+    monkeypatch.setattr(device, "arithmetic", lambda _: here(torch.device("cuda")))
+
+
+def other_processor(monkeypatch):
+    monkeypatch.setattr(device.torch.backends.cpu, "get_cpu_capability", lambda: "another")
+
+
+def more_threads(monkeypatch):
+    monkeypatch.setattr(device.torch, "get_num_threads", lambda: 64)
+
+
+def other_products(monkeypatch):
+    monkeypatch.setattr(device, "product_type", lambda device: torch.float16)
+
+
+@pytest.mark.parametrize("changed", [gpu, other_processor, more_threads, other_products])
+def test_a_checkpoint_of_other_arithmetic_is_ignored(tmp_path, changed, capsys, monkeypatch):
+    train(network(), checkpoint=tmp_path / "sum.pt")
+    changed(monkeypatch)
+    train(network(), checkpoint=tmp_path / "sum.pt")
+    assert "checkpoint ignored" in capsys.readouterr().out
 
 
 def test_a_broken_checkpoint_is_ignored_and_said_so(tmp_path, capsys):
