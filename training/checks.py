@@ -13,12 +13,27 @@ import polars as pl
 
 from cartwheel.features import FEATURES, NEVER
 from training.data import DATASETS
+from training.encoder import MAX_HISTORY
 
 KEYS = {name: tuple(FEATURES[dataset].keys) for name, dataset in DATASETS.items() if dataset in FEATURES} | {
     "items": ("item_id",),
     "users": ("user_key",),
     "candidates": ("user_key", "item_id"),
 }
+
+
+KNOWN_BY = (  # every key of a table, and the table that has to know it
+    ("sequences", "item_id", "items"),
+    ("item", "item_id", "items"),
+    ("user_item", "item_id", "items"),
+    ("candidates", "item_id", "items"),
+    ("sequences", "user_key", "user"),
+    ("user", "user_key", "sequences"),
+    ("user_item", "user_key", "sequences"),
+    ("user_subcategory", "user_key", "sequences"),
+    ("user_category", "user_key", "sequences"),
+    ("candidates", "user_key", "sequences"),
+)
 
 
 class BadTrainingDataError(ValueError):
@@ -89,24 +104,53 @@ def _of_table(name: str, table: pl.DataFrame) -> Iterator[str]:
 
 
 def _strangers(tables: dict[str, pl.DataFrame]) -> Iterator[str]:
-    """Items that are bought or recommended, but not in the catalogue."""
-    known = tables["items"]["item_id"]
+    """Items that are not in the catalogue, users without a history or features: all of a cut-off is built from one history."""
     bought = tables["sequences"].select(item_id=pl.col("item_ids").explode())
-    for name, table in (("sequences", bought), ("candidates", tables["candidates"])):
-        unknown = table.select("item_id").drop_nulls().unique().filter(~pl.col("item_id").is_in(known.implode())).sort("item_id")
+    for name, key, knows in KNOWN_BY:
+        table = bought if (name, key) == ("sequences", "item_id") else tables[name]
+        unknown = table.select(key).drop_nulls().unique().join(tables[knows], on=key, how="anti").sort(key)
         if len(unknown):
-            yield f"{DATASETS[name]}: {len(unknown)} items are not in `items`, first {unknown['item_id'][0]}"
+            things = "items" if key == "item_id" else "users"
+            yield f"{DATASETS[name]}: {len(unknown)} {things} are not in `{DATASETS[knows]}`, first {unknown[key][0]}"
 
 
 def _of_histories(sequences: pl.DataFrame, cutoff: date) -> Iterator[str]:
-    """No purchases at all, or some that nobody could have known of."""
-    lengths = sequences["item_ids"].list.len().fill_null(0)
-    if lengths.sum() == 0:
-        yield f"features/sequences: none of its {len(sequences)} users has a purchase"
-    late = sequences.filter(pl.col("event_ts").list.max() >= _end_of(cutoff))
-    if len(late):
-        first = _named(late, ("user_key",))
-        yield f"features/sequences.event_ts: {len(late)} users have purchases after the cut-off, first {first}"
+    """Histories without purchases, with lists that do not fit together, out of order, or of what nobody could have known."""
+    items, *others = (pl.col(name).list.len().fill_null(0) for name in ("item_ids", "event_ts", "session_ids"))
+    is_even = pl.all_horizontal(length == items for length in others)
+    for column, problem, wrong in (
+        ("item_ids", "no purchases", sequences.filter(items == 0)),
+        ("item_ids", "lists of unequal lengths", sequences.filter(~is_even)),
+        *((name, "nulls in their lists", sequences.filter(_has_null(name))) for name in ("item_ids", "event_ts", "session_ids")),
+        ("event_ts", "times that go backwards", _backwards(sequences.filter(is_even))),
+        ("event_ts", "purchases after the cut-off", sequences.filter(pl.col("event_ts").list.max() >= _end_of(cutoff))),
+    ):
+        if len(wrong):
+            yield f"features/sequences.{column}: {len(wrong)} users have {problem}, first {_named(wrong, ('user_key',))}"
+
+
+def _has_null(lists: str) -> pl.Expr:
+    return pl.col(lists).list.eval(pl.element().is_null()).list.any()
+
+
+def _backwards(sequences: pl.DataFrame) -> pl.DataFrame:
+    """The users with a purchase before the one above it in the same visit, or a visit that began before the one above it.
+
+    Visits may overlap. Where the list is full, the beginning of its first visit may be cut off.
+    """
+
+    def before(column: str) -> pl.Expr:
+        return pl.col(column).shift(1).over("user_key")
+
+    purchases = (
+        sequences.select("user_key", "event_ts", "session_ids", is_full=pl.col("event_ts").list.len() >= MAX_HISTORY)
+        .explode("event_ts", "session_ids")
+        .with_columns(visit=(pl.col("session_ids") != before("session_ids")).fill_null(False).cum_sum().over("user_key"))
+        .with_columns(begun=pl.col("event_ts").first().over("user_key", "visit"))
+    )
+    in_visit = (pl.col("visit") == before("visit")) & (pl.col("event_ts") < before("event_ts"))
+    of_visits = (pl.col("begun") < before("begun")) & ~(pl.col("is_full") & (before("visit") == 0))
+    return purchases.filter(in_visit | of_visits).select("user_key").unique()
 
 
 def _of_catalogue(item: pl.DataFrame, minimum: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What training refuses: one thing spoilt at a time in a shop that is otherwise fine."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -8,8 +8,10 @@ import pytest
 import training_shop
 
 from training.checks import BadTrainingDataError, check_cutoff, check_examples
+from training.encoder import MAX_HISTORY
 
 CUTOFF, DAYS, MINIMUM = date(1999, 6, 1), 28, 5
+LISTS = ("item_ids", "event_ts", "session_ids")
 
 
 def check(tables, events, minimum=MINIMUM) -> None:
@@ -97,12 +99,69 @@ def test_items_that_the_catalogue_lacks(tables, events):
     assert "candidates/union: 2 items are not in `items`, first i03" in str(error.value)
 
 
-def test_histories_that_are_empty(tables, events):
-    lists = pl.col("item_ids", "event_ts", "session_ids").list
-    tables["sequences"] = pl.concat([tables["sequences"].head(1).with_columns(lists.head(0)), tables["sequences"].tail(-1)])
-    check(tables, events)  # one empty history does no harm
-    tables["sequences"] = tables["sequences"].with_columns(lists.head(0))
-    with pytest.raises(BadTrainingDataError, match="features/sequences: none of its 12 users has a purchase"):
+@pytest.mark.parametrize(
+    ("name", "dataset"),
+    [
+        ("candidates", "candidates/union"),
+        ("user_item", "features/user_item"),
+        ("user_subcategory", "features/user_subcategory"),
+        ("user_category", "features/user_category"),
+        ("user", "features/user"),
+    ],
+)
+def test_users_without_a_history(tables, events, name, dataset):
+    tables[name] = spoilt(tables[name], "user_key", "stranger")
+    with pytest.raises(BadTrainingDataError, match=f"{dataset}: 1 users are not in `features/sequences`, first stranger"):
+        check(tables, events)
+
+
+def test_users_without_features(tables, events):
+    tables["user"] = tables["user"].filter(~pl.col("user_key").is_in(["u03", "u07"]))
+    with pytest.raises(BadTrainingDataError, match="features/sequences: 2 users are not in `features/user`, first u03"):
+        check(tables, events)
+
+
+@pytest.mark.parametrize("name", ["item", "user_item"])
+def test_features_of_items_that_the_catalogue_lacks(tables, events, name):
+    tables[name] = spoilt(tables[name], "item_id", "stranger")
+    with pytest.raises(BadTrainingDataError, match=f"features/{name}: 1 items are not in `items`, first stranger"):
+        check(tables, events)
+
+
+@pytest.mark.parametrize(
+    ("problem", "changes"),
+    [
+        ("item_ids: 1 users have no purchases", {name: pl.col(name).list.head(0) for name in LISTS}),
+        ("item_ids: 1 users have no purchases", dict.fromkeys(LISTS)),
+        ("item_ids: 1 users have lists of unequal lengths", {"item_ids": pl.col("item_ids").list.tail(-1)}),
+        ("item_ids: 1 users have lists of unequal lengths", {"session_ids": pl.col("session_ids").list.tail(-1)}),
+        *((f"{name}: 1 users have nulls in their lists", {name: pl.col(name).list.shift(1)}) for name in LISTS),
+        ("event_ts: 1 users have times that go backwards", {"event_ts": pl.col("event_ts").list.reverse()}),
+        ("event_ts: 1 users have times that go backwards", {name: pl.col(name).list.reverse() for name in LISTS}),
+    ],
+)
+def test_histories_that_are_broken(tables, events, problem, changes):
+    is_second = pl.col("user_key") == "u01"
+    tables["sequences"] = tables["sequences"].with_columns(
+        pl.when(is_second).then(change).otherwise(name).alias(name) for name, change in changes.items()
+    )
+    with pytest.raises(BadTrainingDataError, match=rf"features/sequences\.{problem}, first user_key=u01"):
+        check(tables, events)
+
+
+def test_visits_may_overlap_and_a_full_list_may_begin_in_the_middle_of_one(tables, events):
+    def visits(first: list[int], second: list[int]) -> None:
+        when = [datetime(1999, 5, 1, tzinfo=UTC) + timedelta(minutes=minute) for minute in first + second]
+        history = {"user_key": "u00", "item_ids": ["i01"] * len(when), "event_ts": when,
+                   "session_ids": ["a"] * len(first) + ["b"] * len(second)}  # fmt: skip
+        tables["sequences"] = pl.concat([pl.DataFrame([history], tables["sequences"].schema), tables["sequences"].tail(-1)])
+
+    visits([0, 60], [30, 90])
+    check(tables, events)
+    visits([50] * (MAX_HISTORY - 2), [30, 90])
+    check(tables, events)
+    visits([50], [30, 90])
+    with pytest.raises(BadTrainingDataError, match="1 users have times that go backwards, first user_key=u00"):
         check(tables, events)
 
 

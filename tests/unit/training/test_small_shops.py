@@ -34,11 +34,11 @@ def test_every_user_gets_every_candidate_scored(users, items, visits):
     assert bool(histories["encoder"].losses) == (visits > 1)  # with one visit each there is nothing that came after it
 
 
-def test_a_user_without_a_history_among_others():
+def test_a_user_without_a_history_among_others_is_scored():
     tables = training_shop.tables(CUTOFF, users=20, items=10)
+    ranker, _ = trained(tables, training_shop.labels(CUTOFF, users=20, items=10))
     emptied = tables["sequences"].head(1).with_columns(pl.col("item_ids", "event_ts", "session_ids").list.head(0))
     tables["sequences"] = pl.concat([emptied, tables["sequences"].tail(-1)])
-    ranker, _ = trained(tables, training_shop.labels(CUTOFF, users=20, items=10))
     scored = pl.DataFrame(ranker.score(**{name: tables[name].to_arrow() for name in TABLES}))
     assert scored["user_key"].n_unique() == 20
 
