@@ -4,9 +4,12 @@
 
 On the window that ends with the version's partition date, which it was not trained on, the challenger must beat
 popularity, both buy-again rules, ALS and the current champion in NDCG@10 on all items, and ALS and popularity on items
-new to the user: the 95 % interval of the difference, a paired bootstrap over users, lies above zero. A shop's first
-model has no champion to beat, and a small shop's windows rarely prove much: it must only be no worse than each rule, the
-interval not below zero. Nor may it break a guardrail (`training.guardrails`): coverage, and every large segment.
+new to the user: the 95 % interval of the difference, a paired bootstrap over at least `FEWEST_USERS` users, lies above zero.
+A shop's first model has no champion to beat, and a small shop's windows rarely prove much: it must only be no worse than each
+rule, the interval not below zero. Nor may it break a guardrail (`training.guardrails`): coverage, and every large segment.
+
+Window and catalogue are those of the versions, whatever the settings are now: the window is as long as the challenger's label
+windows, and all lists are of items bought as often as the less strict of challenger and champion asks for.
 
 The verdict stays with the version, with its figures and the reason (`training.verdicts`; `cartwheel models` lists them).
 A refused challenger changes nothing else: the old champion goes on serving.
@@ -27,6 +30,8 @@ from training.segments import user_segments
 
 log = structlog.get_logger()
 
+FEWEST_USERS = 30  # whose difference can be proven: of fewer, all may gain a place by chance
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -37,14 +42,22 @@ class Comparison:
     challenger: float
     other: float
     difference: metrics.Estimate
+    users: int
 
     @property
     def won(self) -> bool:
-        return self.difference.low > 0
+        return self.difference.low > 0 and self.users >= FEWEST_USERS
 
     @property
     def lost(self) -> bool:
         return self.difference.high < 0
+
+    @property
+    def shortfall(self) -> str:
+        """Why it is not won, in a word or two."""
+        if self.lost:
+            return "worse"
+        return "not proven better" if self.users >= FEWEST_USERS else f"too few users, {self.users} of at least {FEWEST_USERS}"
 
     def __str__(self) -> str:
         interval = f"[{self.difference.low:+.4f}, {self.difference.high:+.4f}]"
@@ -68,7 +81,7 @@ def compare(view: str, challenger: pl.DataFrame, rivals: dict[str, pl.DataFrame]
     weights = metrics.resample_weights(len(own))
     others = {name: metrics.per_user(ranked, truth, K)["ndcg"].to_numpy() for name, ranked in rivals.items()}
     return [
-        Comparison(view, name, float(own.mean()), float(other.mean()), metrics.interval(own - other, weights))
+        Comparison(view, name, float(own.mean()), float(other.mean()), metrics.interval(own - other, weights), len(own))
         for name, other in others.items()
     ]
 
@@ -81,7 +94,7 @@ def decide(comparisons: list[Comparison], rails: list[Guardrail], is_first: bool
     if not comparisons:
         return False, "the gate's window holds no purchases to compare by"
     obstacles = [
-        f"{'worse' if comparison.lost else 'not proven better'}, {comparison}"
+        f"{comparison.shortfall}, {comparison}"
         for comparison in comparisons
         if (comparison.lost if is_first else not comparison.won)
     ]
@@ -99,6 +112,7 @@ def judge(
     min_item_purchases: int = 5,
 ) -> Verdict:
     """Decide from scores (what `Ranker.score` returns) of the gate's cut-off and the purchases of its window."""
+    tables, als = in_catalogue(tables, als, min_item_purchases)
     bought = tables["user_item"].select("user_key", "item_id")
     comparisons: list[Comparison] = []
     views: list[View] = []
@@ -124,8 +138,25 @@ def judge(
     return Verdict(promoted, reason, tuple(comparisons), tuple(rails), tuple(_figures(view) for view in views))
 
 
+def in_catalogue(
+    tables: dict[str, pl.DataFrame], als: pl.DataFrame, min_item_purchases: int
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """What the rules make their lists from, the tables and the ALS candidates, without items bought less often than that."""
+    item = tables["item"].filter(pl.col("purchases") >= min_item_purchases)
+    of_user, als = (table.join(item, on="item_id", how="semi", maintain_order="left") for table in (tables["user_item"], als))
+    als = als.with_columns(pl.col("rank").rank("ordinal").over("user_key"))  # the places of what went are taken
+    return tables | {"item": item, "user_item": of_user}, als
+
+
+def fewest_purchases(*rankers: Ranker | None) -> int:
+    """How often an item was bought that one of the versions may list."""
+    return min(ranker.config["min_item_purchases"] for ranker in rankers if ranker is not None)
+
+
 def promote_if_better(version: str) -> Verdict:
     """Judge a registered version, keep the verdict with it, and give it the alias `champion` if it won.
+
+    A version that has passed and serves its date is not judged again: it has no champion before it to be compared with.
 
     Raises:
         cartwheel.lake.MissingPartitionError: the gate's cut-off is not in the lake. Whatever is raised is kept with the
@@ -133,18 +164,28 @@ def promote_if_better(version: str) -> Verdict:
     """
     client = champions.registry_client()
     with verdicts.errors_kept(client, version):
-        day = champions.trained_for(client.get_model_version(champions.MODEL, version))
-        cutoff, current = cutoffs_for(day).gate, champions.champion_for(day)
-        tables, challenger = data.load(cutoff, known_on=day), registry.load(version)
-        purchases = data.window_events(cutoff, known_on=day).filter(pl.col("event_type") == "purchase")
-        champion = registry.load(str(current.version)) if current is not None and str(current.version) != version else None
+        found = client.get_model_version(champions.MODEL, version)
+        day = champions.trained_for(found)
+        current = champions.champion_for(day)
+        if current is not None and str(current.version) == version:
+            if found.tags.get(champions.GATE_TAG) == champions.PASSED:
+                reason = found.tags.get("gate_reason", "")
+                log.info("serves already", version=version, date=str(day), reason=reason)
+                return Verdict(True, reason, ())
+            current = registry.champion_before(found)  # somebody gave it the alias by hand
+        challenger = registry.load(version)
+        champion = None if current is None else registry.load(str(current.version))
+        cutoffs = cutoffs_for(day, challenger.config["label_window_days"])
+        cutoff = cutoffs.gate
+        tables = data.load(cutoff, known_on=day)
+        events = data.window_events(cutoff, known_on=day, days=cutoffs.window_days)
         verdict = judge(
             scores(challenger, tables),
             None if champion is None else scores(champion, tables),
             tables,
             data.with_consent(data.read("candidates/als", cutoff), day),
-            purchases,
-            challenger.config["min_item_purchases"],
+            events.filter(pl.col("event_type") == "purchase"),
+            fewest_purchases(challenger, champion),
         )
     for comparison in verdict.comparisons:
         log.info("gate", version=version, won=comparison.won, comparison=str(comparison))
@@ -154,15 +195,15 @@ def promote_if_better(version: str) -> Verdict:
         "comparisons": {f"{each.view}_{each.rival}": str(each) for each in verdict.comparisons},
         "guardrails": [{"broken": rail.broken, "guardrail": str(rail)} for rail in verdict.guardrails],
     }
-    verdicts.keep(client, version, verdict.promoted, verdict.reason, cutoff, verdict.figures, details)
+    rival = None if current is None else str(current.version)
+    verdicts.keep(client, version, verdict.promoted, verdict.reason, cutoff, rival, verdict.figures, details)
     if verdict.promoted:
         serving_now = champions.current_champion()
         if serving_now is None or champions.trained_for(serving_now) <= day:  # a backfill does not replace a later champion
             client.set_registered_model_alias(champions.MODEL, champions.ALIAS, version)
         log.info("promoted", version=version, date=str(day), reason=verdict.reason)
     else:
-        serving = f"version {current.version}" if current else "none"
-        log.warning("refused", version=version, date=str(day), champion=serving, reason=verdict.reason)
+        log.warning("refused", version=version, date=str(day), champion=rival or "none", reason=verdict.reason)
     return verdict
 
 

@@ -30,7 +30,7 @@ def needs_training(day: date) -> str | None:
 
 
 def champion_before(version: "ModelVersion") -> "ModelVersion | None":
-    """The champion that a version was judged against: the newest before it that had passed the gate, for its date or earlier."""
+    """The champion before a version: the newest before it that had passed the gate, for its date or earlier."""
     found = registry_client().search_model_versions(f"name = '{MODEL}'", max_results=1000)
     before = [other for other in found if int(other.version) < int(version.version) and other.tags.get(GATE_TAG) == PASSED]
     earlier = [other for other in before if trained_for(other) <= trained_for(version)]

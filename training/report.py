@@ -16,8 +16,7 @@ import polars as pl
 import structlog
 
 from cartwheel import champion as champions
-from cartwheel.settings import get_settings
-from training import data, gate, registry
+from training import data, gate, registry, verdicts
 from training.cutoffs import cutoffs_for
 from training.report_figures import CHALLENGER, CHAMPION, Figures, Window, measure
 from training.report_page import Report, page
@@ -46,24 +45,23 @@ def make(version: str) -> Report:
     """Measure a registered version on the gate's window."""
     found = champions.registry_client().get_model_version(champions.MODEL, version)
     day = champions.trained_for(found)
-    cutoff = cutoffs_for(day).gate
-    challenger, before = registry.load(version), registry.champion_before(found)
+    challenger, before = registry.load(version), verdicts.judged_against(found)
+    champion = None if before is None else registry.load(before)
+    cutoffs, minimum = cutoffs_for(day, challenger.config["label_window_days"]), gate.fewest_purchases(challenger, champion)
+    cutoff = cutoffs.gate
     tables = data.load(cutoff, known_on=day)
-    window = Window(
-        tables,
-        data.with_consent(data.read("candidates/als", cutoff), day),
-        data.window_events(cutoff, known_on=day).filter(pl.col("event_type") == "purchase"),
-        challenger.config["min_item_purchases"],
-    )
+    events = data.window_events(cutoff, known_on=day, days=cutoffs.window_days)
+    als = data.with_consent(data.read("candidates/als", cutoff), day)
+    window = Window(*gate.in_catalogue(tables, als, minimum), events.filter(pl.col("event_type") == "purchase"), minimum)
     scores = {CHALLENGER: gate.scores(challenger, tables)}
-    if before is not None:
-        scores[CHAMPION] = gate.scores(registry.load(before.version), tables)
+    if champion is not None:
+        scores[CHAMPION] = gate.scores(champion, tables)
     return Report(
         version=version,
-        champion=None if before is None else str(before.version),
+        champion=before,
         day=day,
         cutoff=cutoff,
-        until=cutoff + timedelta(days=get_settings().label_window_days),
+        until=cutoff + timedelta(days=cutoffs.window_days),
         verdict=found.tags.get(champions.GATE_TAG, ""),
         reason=found.tags.get("gate_reason", ""),
         figures=measure(window, scores),

@@ -1,8 +1,9 @@
 """What the gate said of each version of the ranker, as MLflow keeps it: written by the gate, read by `cartwheel models`.
 
-Tags of the version: `gate` (passed or refused), `gate_reason`, `gate_cutoff`, `gate_figures` (the challenger's NDCG@10
-with its interval, and coverage@10, in JSON) and, if the last attempt to judge it failed, `gate_error`. A version without
-`gate` is pending. The file `gate.json` of the version's run has every comparison and guardrail, kept or broken.
+Tags of the version: `gate` (passed or refused), `gate_reason`, `gate_cutoff`, `gate_champion` (the version it was compared with,
+or none), `gate_figures` (the challenger's NDCG@10 with its interval, and coverage@10, in JSON) and, if the last attempt to judge
+it failed, `gate_error`. A version without `gate` is pending. The file `gate.json` of the version's run has every comparison and
+guardrail, kept or broken.
 """
 
 import json
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from cartwheel import champion as champions
 from cartwheel.champion import GATE_TAG, MODEL, PASSED
+from training import registry
 from training.metrics import Estimate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 REFUSED, PENDING = "refused", "pending"
+RIVAL_TAG, NO_RIVAL = "gate_champion", "none"
 LONGEST = 4000  # characters of a tag; gate.json has all
 
 
@@ -49,6 +53,7 @@ def keep(
     promoted: bool,
     reason: str,
     cutoff: date,
+    champion: str | None,
     figures: Sequence[Figures],
     details: dict[str, Any],
 ) -> None:
@@ -61,9 +66,23 @@ def keep(
     own = [asdict(figure) for figure in figures]
     if found.run_id:  # a version may be registered without a run
         client.log_dict(found.run_id, {"verdict": verdict, "reason": reason, "figures": own} | details, "gate.json")
-    tags = {"gate_reason": reason[:LONGEST], "gate_cutoff": str(cutoff), "gate_figures": json.dumps(own), GATE_TAG: verdict}
+    tags = {
+        "gate_reason": reason[:LONGEST],
+        "gate_cutoff": str(cutoff),
+        RIVAL_TAG: champion or NO_RIVAL,
+        "gate_figures": json.dumps(own),
+        GATE_TAG: verdict,
+    }
     for key, value in tags.items():
         client.set_model_version_tag(MODEL, version, key, value)
+
+
+def judged_against(version: "ModelVersion") -> str | None:
+    """The champion that a version was compared with; of one without the tag, the champion before it. None: there was none."""
+    if RIVAL_TAG in version.tags:
+        return None if version.tags[RIVAL_TAG] == NO_RIVAL else version.tags[RIVAL_TAG]
+    before = registry.champion_before(version)
+    return None if before is None else str(before.version)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from cartwheel import lake
 from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.local.config import LocalConfig
 from cartwheel.settings import get_settings
-from training import commands, data, gate, registry
+from training import commands, data, gate, registry, report
 from training.cutoffs import cutoffs_for
 from training.train import fit
 
@@ -88,6 +88,7 @@ def client(made_up_lake: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CARTWHEEL_MLFLOW_URL", f"sqlite:///{folder}/mlflow.db")
         patch.setenv("COLUMNS", "200")
+        patch.setenv("CARTWHEEL_LABEL_WINDOW_DAYS", "56")  # changed since the versions were trained
         get_settings.cache_clear()
         client = champions.registry_client()
         client.create_experiment(registry.EXPERIMENT, artifact_location=folder.as_uri())
@@ -128,7 +129,8 @@ def test_the_first_model_is_promoted(client):
     verdict = gate.promote_if_better(version)
     assert verdict.promoted, verdict.reason
     assert champion() == version == "1"
-    assert tags(version)["gate"] == "passed"
+    kept = tags(version)
+    assert (kept["gate"], kept["gate_cutoff"], kept["gate_champion"]) == ("passed", str(CUTOFF), "none")
 
 
 def test_a_model_of_shuffled_labels_is_refused(client):
@@ -160,9 +162,24 @@ def test_a_better_model_takes_over(client):
     assert champion() == version == "4"
 
 
+def test_the_serving_version_keeps_its_verdict(client):
+    before = tags("4")
+    verdict = gate.promote_if_better("4")
+    assert verdict.promoted and verdict.reason == "better than every rival"
+    assert tags("4") == before and champion() == "4"
+
+
+def test_a_version_that_serves_by_hand_is_judged_against_the_champion_before_it(client):
+    client.set_registered_model_alias(champions.MODEL, champions.ALIAS, "2")
+    assert not gate.promote_if_better("2").promoted
+    assert tags("2")["gate_champion"] == "1"
+    client.set_registered_model_alias(champions.MODEL, champions.ALIAS, "4")
+
+
 def test_a_gate_that_fails_leaves_the_reason_and_no_verdict(client):
     next_day = DAY + timedelta(days=1)  # its cut-off is not in the lake
-    champions.registry_client().create_model_version(champions.MODEL, "file:///nowhere", tags={champions.DATE_TAG: str(next_day)})
+    champion_now = client.get_model_version(champions.MODEL, "4")
+    client.create_model_version(champions.MODEL, champion_now.source, tags={champions.DATE_TAG: str(next_day)})
     with pytest.raises(lake.MissingPartitionError):
         gate.promote_if_better("5")
     assert champions.GATE_TAG not in tags("5")
@@ -179,3 +196,11 @@ def test_models_lists_them_newest_first(client):
     assert best["ndcg_at_10"]["low"] > worst["ndcg_at_10"]["high"]
     table = CliRunner().invoke(app, []).stdout
     assert all(word in table for word in ("champion", "refused", "pending", "activity new"))
+
+
+def test_the_report_is_against_the_version_that_the_gate_compared_with(client):
+    assert report.make("3").champion == "1"
+    gate.promote_if_better("3")
+    made = report.make("3")
+    assert (made.champion, tags("3")["gate_champion"]) == ("4", "4")
+    assert (made.cutoff, made.until) == (CUTOFF, DAY)

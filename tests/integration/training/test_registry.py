@@ -5,7 +5,7 @@ import pytest
 
 from cartwheel import champion
 from cartwheel.settings import get_settings
-from training import registry
+from training import registry, verdicts
 
 
 @pytest.fixture
@@ -35,6 +35,18 @@ def test_the_champion_before_is_the_newest_that_had_passed_by_then(client):
     assert before(second) == str(first.version)
     assert before(refused) == before(later) == str(second.version)
     assert before(backfilled) == str(first.version), "a champion of its future"
+
+
+def test_a_version_was_judged_against_what_the_gate_noted(client):
+    def register(**tags: str):
+        given = {champion.DATE_TAG: "2017-11-30", champion.GATE_TAG: "passed"} | tags
+        return client.create_model_version(champion.MODEL, "file:///nowhere", tags=given)
+
+    first, second = register(gate_champion="none"), register(gate_champion="none")
+    third, old = register(gate_champion=str(first.version)), register()
+    assert verdicts.judged_against(first) is None and verdicts.judged_against(second) is None
+    assert verdicts.judged_against(third) == str(first.version), "not the newest before it: the alias had moved back"
+    assert verdicts.judged_against(old) == str(third.version), "judged before the gate noted it"
 
 
 def test_the_losses_of_every_epoch_come_back_in_order(client):

@@ -8,6 +8,7 @@ import pytest
 import training_shop
 
 from training import gate, guardrails, metrics
+from training.model import Ranker
 
 USERS, ITEMS = 300, 40
 
@@ -70,6 +71,31 @@ def test_a_broken_guardrail_refuses_the_best_of_challengers():
     assert gate.decide(better, [kept, broken]) == (False, f"guardrail, {broken}")
 
 
+def test_a_comparison_of_few_users_is_not_won_and_the_reason_counts_them():
+    def compared(users: int) -> list[gate.Comparison]:
+        everybody = truth()
+        few = metrics.Truth(everybody.pairs.filter(pl.col("user_key") < f"u{users:03}"), everybody.catalogue)
+        bought = few.pairs.with_columns(rank=pl.int_range(1, pl.len() + 1).over("user_key"))
+        rival = bought.with_columns(pl.col("rank") + 1)  # everybody gains one place
+        return gate.compare("all", bought, {"champion": rival}, few)
+
+    for users in (1, 3, 29):
+        comparisons = compared(users)
+        assert comparisons[0].difference.low > 0
+        promoted, reason = gate.decide(comparisons, [])
+        assert not promoted
+        assert reason == f"too few users, {users} of at least 30, {comparisons[0]}"
+        assert gate.decide(comparisons, [], is_first=True)[0], "a small shop's first model"
+    assert gate.decide(compared(30), [])[0]
+
+
+def test_the_catalogue_is_that_of_the_less_strict_version():
+    strict, other = Ranker(), Ranker()
+    strict.config, other.config = {"min_item_purchases": 10}, {"min_item_purchases": 5}
+    assert gate.fewest_purchases(strict, other) == 5
+    assert gate.fewest_purchases(strict, None) == 10
+
+
 def test_nothing_to_compare_by_is_a_refusal():
     assert gate.decide([], []) == (False, "the gate's window holds no purchases to compare by")
 
@@ -81,9 +107,16 @@ class TestJudge:
 
     @pytest.fixture
     def tables(self) -> dict[str, pl.DataFrame]:
-        return training_shop.tables(self.CUTOFF)
+        return training_shop.tables(self.CUTOFF, users=36)
 
-    def judge(self, tables: dict[str, pl.DataFrame], challenger: pl.Expr, champion: pl.Expr | None, purchases: pl.DataFrame):
+    def judge(
+        self,
+        tables: dict[str, pl.DataFrame],
+        challenger: pl.Expr,
+        champion: pl.Expr | None,
+        purchases: pl.DataFrame,
+        min_item_purchases: int = 1,
+    ) -> gate.Verdict:
         pairs = tables["candidates"].select("user_key", "item_id")
         own = tables["user_item"].select("user_key", "item_id", bought=pl.lit(True))
         rows = pairs.join(own, on=["user_key", "item_id"], how="left").with_columns(pl.col("bought").fill_null(False))
@@ -91,7 +124,7 @@ class TestJudge:
         als = pairs.join(own, on=["user_key", "item_id"], how="anti").with_columns(
             rank=pl.int_range(1, pl.len() + 1).over("user_key"), score=pl.lit(0.5)
         )
-        return gate.judge(scored[0], scored[1], tables, als, purchases, min_item_purchases=1)
+        return gate.judge(scored[0], scored[1], tables, als, purchases, min_item_purchases)
 
     def test_a_window_without_purchases(self, tables):
         nothing = training_shop.labels(self.CUTOFF).clear()
@@ -106,6 +139,26 @@ class TestJudge:
         assert verdict.promoted
         assert {each.view for each in verdict.comparisons} == {"all"} and [each.view for each in verdict.figures] == ["all"]
         assert verdict.figures[0].ndcg == metrics.Estimate(1.0, 1.0, 1.0)
+
+    def test_rules_list_only_what_may_be_hit(self, tables):
+        """All buy i29 again; the rules' other favourites were bought too seldom and make room for it."""
+        often = pl.when(pl.col("item_id") == "i29").then(9.0).otherwise(8.0)
+        tables["item"] = tables["item"].with_columns(purchases=often)
+        own = tables["user_item"].filter(pl.col("item_id") != "i29")
+        also = own.unique("user_key", maintain_order=True).with_columns(item_id=pl.lit("i29"), decayed_days=0.0)
+        tables["user_item"] = pl.concat([own, also.with_columns(decayed_visits=pl.lit(0.0).cast(pl.Float32)).cast(own.schema)])
+        everybody = tables["user"].select("user_key", item_id=pl.lit("i29"))
+        verdict = self.judge(tables, pl.lit(0.5), None, everybody, min_item_purchases=9)
+        others = {each.rival: each.other for each in verdict.comparisons if each.view == "all"}
+        assert others == {"popularity": 1.0, "buy_again_recency": 1.0, "buy_again_visits": 1.0, "als": 0.0}
+
+    def test_the_places_of_what_is_left_out_of_als_are_taken(self, tables):
+        als = pl.DataFrame(
+            {"user_key": ["u", "u", "u"], "item_id": ["i02", "i00", "i01"], "rank": [3, 1, 2], "score": [1.0, 3.0, 2.0]}
+        )
+        tables["item"] = tables["item"].with_columns(purchases=pl.when(pl.col("item_id") == "i01").then(1.0).otherwise(9.0))
+        _, kept = gate.in_catalogue(tables, als, 5)
+        assert kept.select("item_id", "rank").rows() == [("i02", 2), ("i00", 1)]
 
     def test_a_challenger_that_shows_everybody_the_same_is_refused_though_it_ranks_better(self, tables):
         """All buy i09: the challenger puts it first and goes on with i00 to i08 for all; the champion shows each their own."""
