@@ -175,10 +175,10 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
 
     return {
         MOMENT: killed,
-        "publisher killed at a step": killed_at_a_step,
-        "refresh killed at a step": refresh_killed_at_a_step,
-        "PostgreSQL killed": store_killed("postgres"),
         "Redis killed": store_killed("valkey"),
+        "PostgreSQL killed": store_killed("postgres"),
+        "refresh killed at a step": refresh_killed_at_a_step,
+        "publisher killed at a step": killed_at_a_step,
         "Redis emptied": emptied,
         "two publishers": two_at_once,
     }
