@@ -25,7 +25,6 @@ DESCRIPTION = """Recommendations of the release that is served, and the way back
 Errors are one sentence in `detail`. Every answer has an `X-Request-ID`, the caller's own if it sent one. Keys, limits and
 all else are in docs/api.md."""
 ROUTERS = (
-    recommendations.busiest,
     recommendations.router,
     items.router,
     releases.router,
@@ -37,7 +36,9 @@ ROUTERS = (
 
 def create_app(stores: Stores | None = None, access: Access | None = None, journal: Journal | None = None) -> FastAPI:
     """An application over these parts; by default over those of the settings."""
-    app = FastAPI(title="Cartwheel", version="1", description=DESCRIPTION, lifespan=_lifespan)
+    # Routes are tried in their order, those of the documentation before all that are added later.
+    first = recommendations.busiest.routes
+    app = FastAPI(title="Cartwheel", version="1", description=DESCRIPTION, lifespan=_lifespan, routes=first)
     settings = get_settings()
     app.state.stores = stores or settings_stores()
     app.state.access = access or Access(

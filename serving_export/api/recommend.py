@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from fastapi import HTTPException
+from prometheus_client import Counter
 
 from serving_export.api.context import reordered
 from serving_export.api.errors import NO_RELEASE
@@ -38,8 +40,13 @@ async def recommend(stores: Stores, user_id: str, wanted: ListRequest) -> Shown:
     shown = await stores.ask_or_recall(lambda reader: read_list(reader, user_id, wanted))
     if shown is None:
         raise HTTPException(503, NO_RELEASE)
-    ANSWERS.labels(shown.source).inc()
+    _answers(shown.source).inc()
     return shown
+
+
+@lru_cache
+def _answers(source: str) -> Counter:
+    return ANSWERS.labels(source)
 
 
 async def read_list(reader: Reader, user_id: str, wanted: ListRequest) -> Shown | None:

@@ -63,14 +63,20 @@ def unpack(payload: bytes, first: int | None = None) -> list[Item]:
         version, n = _HEADER.unpack_from(payload)
         if version != VERSION:
             raise ValueError(f"packed list of version {version}; this program reads version {VERSION}")
-        numbers = struct.unpack_from(f"<{n}f{2 * n}H", payload, _HEADER.size)
+        sizes = struct.unpack_from(f"<{2 * n}H", payload, _HEADER.size + 4 * n)
     except struct.error as error:
         raise ValueError(f"packed list is cut short: {error}") from None
-    ends = list(accumulate(numbers[n:], initial=_HEADER.size + 8 * n))
-    if ends[-1] != len(payload):
-        raise ValueError(f"packed list has {len(payload)} bytes, not {ends[-1]}")
     shown = n if first is None else min(first, n)
-    ids, reasons = (
-        [payload[start:end].decode() for start, end in pairwise(ends[at : at + shown + 1])] if shown else [] for at in (0, n)
-    )
-    return list(map(Item, ids, numbers[:shown], reasons))
+    scores = struct.unpack_from(f"<{shown}f", payload, _HEADER.size)
+    of_ids, of_reasons = sizes[:n], sizes[n:]
+    ids_at = _HEADER.size + 8 * n
+    reasons_at = ids_at + sum(of_ids)
+    end = reasons_at + sum(of_reasons)
+    if end != len(payload):
+        raise ValueError(f"packed list has {len(payload)} bytes, not {end}")
+    ids, reasons = _texts(payload, of_ids[:shown], ids_at), _texts(payload, of_reasons[:shown], reasons_at)
+    return list(map(Item, ids, scores, reasons))
+
+
+def _texts(payload: bytes, sizes: tuple[int, ...], start: int) -> list[str]:
+    return [payload[begin:end].decode() for begin, end in pairwise(accumulate(sizes, initial=start))]
