@@ -11,7 +11,7 @@ SINCE_LAST = ("recency_days", "visits_since", "dueness", "visit_dueness", "usual
 
 
 def with_purchases(tables: dict[str, pl.DataFrame], purchases: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The tables (`serving_export.score.PER_USER` and `PER_ITEM`) with later purchases.
+    """The tables (`serving_export.lists.score.PER_USER` and `PER_ITEM`) with later purchases.
 
     Args:
         purchases: user_key, item_id, event_ts, session_id. Those of users without a history are left out.
