@@ -1,10 +1,11 @@
 """Measure a release against what its users bought afterwards, next to the simple rules.
 
     python -m training.evaluate --release-date 2017-11-30 --until 2017-12-31
-    python -m training.evaluate --release-date 2017-11-30 --purchases purchases.parquet
+    python -m training.evaluate --release-date 2017-11-30 --purchases purchases.parquet --all-own
 
 Reads the lake's `release`, `scores`, features/* and candidates/als of the date, and the purchases after it: those of the
 lake's `interactions`, or of a Parquet file (user_key, item_id, event_ts). Prints a table and ends with one line of JSON.
+With `--all-own`, the date's champion also scores the own items that no source names, which takes some minutes.
 """
 
 import argparse
@@ -17,10 +18,11 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from cartwheel import champion as champions
 from cartwheel import lake
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import get_settings
-from training import baselines, data, metrics
+from training import baselines, data, gate, metrics, registry
 from training.metrics import Estimate
 
 K = 10
@@ -41,6 +43,7 @@ class Evaluation:
     all_items: dict[str, dict[str, Estimate]]
     new_items: dict[str, dict[str, Estimate]]
     auc: Estimate | None
+    auc_all_own: Estimate | None = None
 
     def figures(self) -> dict[str, float | int | str | None]:
         """Plain names and numbers, the release's without a prefix; `_new` is for items new to the user."""
@@ -59,20 +62,23 @@ class Evaluation:
                             round(estimate.low, 6),
                             round(estimate.high, 6),
                         )
-        plain["auc"] = None if self.auc is None else round(self.auc.value, 6)
-        if self.auc is not None:
-            plain["auc_low"], plain["auc_high"] = round(self.auc.low, 6), round(self.auc.high, 6)
+        plain["auc"] = None
+        for name, area in (("auc", self.auc), ("auc_all_own", self.auc_all_own)):
+            if area is not None:
+                plain[name] = round(area.value, 6)
+                plain[f"{name}_low"], plain[f"{name}_high"] = round(area.low, 6), round(area.high, 6)
         return plain
 
 
-def evaluate(day: date, until: date, purchases: pl.DataFrame | None = None) -> Evaluation:
-    """Measure release `day` on the purchases after it up to `until`.
+def evaluate(day: date, until: date, purchases: pl.DataFrame | None = None, all_own: bool = False) -> Evaluation:
+    """Measure release `day` on the purchases after it up to `until`; `all_own` asks for the AUC over all own items, too.
 
     Args:
         purchases: user_key, item_id, event_ts; the lake's interactions unless given.
 
     Raises:
         cartwheel.lake.MissingPartitionError: the release or the features of its date are not in the lake.
+        cartwheel.champion.NoChampionError: `all_own`, and no version of the ranker serves the date.
         ValueError: there are no purchases to measure by.
     """
     bought_after = purchases_after(day, until) if purchases is None else purchases
@@ -92,7 +98,13 @@ def evaluate(day: date, until: date, purchases: pl.DataFrame | None = None) -> E
     ):
         lists = {OURS: release.filter(pl.col("list") == list_name)} | rivals
         views.append({name: measure(ranked, truth) for name, ranked in lists.items()})
-    return Evaluation(day, until, len(of_all.users), views[0], views[1], release_auc(day, own, bought_after))
+    scores = data.read("scores", day) if lake.exists("scores", day) else None
+    auc = None if scores is None else week_auc(day, scores, own, bought_after)
+    auc_all_own = None
+    if all_own:
+        champion = registry.load(champions.champion_version(day))
+        auc_all_own = week_auc(day, gate.scores(champion, with_all_own(tables)), own, bought_after)
+    return Evaluation(day, until, len(of_all.users), views[0], views[1], auc, auc_all_own)
 
 
 def measure(ranked: pl.DataFrame, truth: metrics.Truth) -> dict[str, Estimate]:
@@ -107,15 +119,19 @@ def measure(ranked: pl.DataFrame, truth: metrics.Truth) -> dict[str, Estimate]:
     return figures | {COVERAGE: Estimate(share, share, share)}
 
 
-def release_auc(day: date, own: pl.DataFrame, bought_after: pl.DataFrame) -> Estimate | None:
-    """AUC of the scores over each user's own items that a source names and its first new candidates, for the week after.
+def with_all_own(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The tables, with the own items that no source names among the candidates."""
+    candidates = tables["candidates"]
+    unnamed = tables["user_item"].select("user_key", "item_id").join(candidates, on=["user_key", "item_id"], how="anti")
+    return tables | {"candidates": pl.concat([candidates, unnamed], how="diagonal").sort("user_key", "item_id")}
 
-    Own items that no source names have no score, so they are not in it. Users without a purchase in that week count too.
-    None if `scores` of the date are not in the lake.
+
+def week_auc(day: date, scores: pl.DataFrame, own: pl.DataFrame, bought_after: pl.DataFrame) -> Estimate:
+    """AUC of scores for the purchases of the week after, over each user's own items with one and its first new candidates.
+
+    Users without a purchase in that week count too.
     """
-    if not lake.exists("scores", day):
-        return None
-    scores = data.read("scores", day).select("user_key", "item_id", "score")
+    scores = scores.select("user_key", "item_id", "score")
     new = baselines.ranked(scores.join(own, on=["user_key", "item_id"], how="anti"), AUC_NEW_CANDIDATES)
     rows = pl.concat([scores.join(own, on=["user_key", "item_id"], how="semi"), new.select("user_key", "item_id", "score")]).sort(
         "user_key", "item_id"
@@ -145,8 +161,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
             cells = [_cell(figures[measure]) for measure in MEASURES.values()]
             table.add_row(name.replace("_", " "), *cells, f"{figures[COVERAGE].value:.3f}", style="bold" if name == OURS else "")
         console.print(table)
-    if evaluation.auc is not None:
-        console.print(f"AUC of the scores for purchases of the {AUC_DAYS} days after: {_cell(evaluation.auc)}")
+    for area, over in ((evaluation.auc, "own items that a source names"), (evaluation.auc_all_own, "all own items")):
+        if area is not None:
+            console.print(f"AUC for purchases of the {AUC_DAYS} days after, {over} and {AUC_NEW_CANDIDATES} new: {_cell(area)}")
 
 
 def _cell(estimate: Estimate) -> str:
@@ -163,10 +180,11 @@ def main() -> None:
     parser.add_argument("--release-date", required=True, type=parse_partition_key)
     parser.add_argument("--until", type=parse_partition_key, help="last day of purchases; the last there is by default")
     parser.add_argument("--purchases", type=Path, help="Parquet file of purchases, instead of the lake's")
+    parser.add_argument("--all-own", action="store_true", help="also the AUC over all own items, scored by the date's champion")
     arguments = parser.parse_args()
     purchases = pl.read_parquet(arguments.purchases) if arguments.purchases else None
     last = purchases["event_ts"].max().date() if purchases is not None else lake.complete_dates("interactions")[-1]  # type: ignore[union-attr]
-    evaluation = evaluate(arguments.release_date, arguments.until or last, purchases)
+    evaluation = evaluate(arguments.release_date, arguments.until or last, purchases, arguments.all_own)
     show(evaluation, Console(width=150))
     print(json.dumps(evaluation.figures()))
 
