@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,17 +48,23 @@ class Block(nn.Module):
         self.forget = nn.Parameter(torch.linspace(-3.0, 0.5, heads))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, places: Tensor, visible: Tensor, log_days: Tensor | None) -> Tensor:
-        """x [users, length, width]; places between [length, length]; visible and log_days between [users, length, length]."""
+    def forward(self, x: Tensor, places: Tensor, visible: Tensor, log_days: Tensor | None, last: Tensor | None = None) -> Tensor:
+        """x [users, length, width]; places between, visible and log_days between [users or 1, places that look, length].
+
+        All places look, or only `last` [users], each user's one.
+        """
         users, length, width = x.shape
         parts = self.look(self.before_attention(x)).view(users, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        weight = self.near[:, places]
+        if last is not None:
+            each = torch.arange(users, device=x.device)
+            x, query = x[each, last][:, None], query[each, :, last][:, :, None]
+        weight = self.near[:, places].transpose(0, 1)
         if log_days is not None:
             weight = weight - F.softplus(self.forget)[:, None, None] * log_days[:, None]
         mask = torch.where(visible[:, None], weight, float("-inf")).to(query.dtype)
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = x + self.dropout(self.join(seen.transpose(1, 2).reshape(users, length, width)))
+        x = x + self.dropout(self.join(seen.transpose(1, 2).reshape(x.shape)))
         return x + self.dropout(self.mix(self.before_mixing(x)))
 
 
@@ -97,26 +104,36 @@ class Encoder(nn.Module):
         """Item vectors [..., width] from codes [..., kinds]."""
         return _on_sphere(self._sum(codes))
 
-    def forward(self, codes: Tensor, days: Tensor | None = None) -> Tensor:
+    def forward(self, codes: Tensor, days: Tensor | None = None, last: Tensor | None = None) -> Tensor:
         """States [users, length, width] from item codes [users, length, kinds], oldest first, with 0 as padding.
 
-        `days` [users, length] are the times of the events, if they are known.
+        `days` [users, length] are the times of the events, if they are known. With `last` [users], only the states at those
+        places [users, width], for less work.
         """
-        length = codes.shape[1]
         x = self.enter(self._sum(codes))
-        log_days = None
         if days is not None:
             gaps = torch.log2(1 + 2 * torch.diff(days, dim=1, prepend=days[:, :1]).clamp(min=0)).long().clamp(max=self.GAPS - 1)
             x = x + self.gap(gaps)
-            log_days = torch.log1p((days[:, :, None] - days[:, None, :]).clamp(min=0))
         x = self.dropout(x)
-        order = torch.arange(length, device=codes.device)
-        between = order[:, None] - order
+        *blocks, final = self.blocks
+        if blocks or last is None:
+            sight = self._sight(codes, days, torch.arange(codes.shape[1], device=codes.device)[None])
+        for block in blocks:
+            x = block(x, *sight)
+        if last is None:
+            return _on_sphere(self.leave(final(x, *sight)))
+        return _on_sphere(self.leave(final(x, *self._sight(codes, days, last[:, None]), last)))[:, 0]
+
+    @staticmethod
+    def _sight(codes: Tensor, days: Tensor | None, looking: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What places [users or 1, looking] see: how many places ago, whether at all and, with times, how many log days ago."""
+        between = looking[:, :, None] - torch.arange(codes.shape[1], device=codes.device)
         visible = (between >= 0) & (codes[:, None, :, 0] > 0) | (between == 0)  # itself: padding attends to something
-        places = between.clamp(min=0)
-        for block in self.blocks:
-            x = block(x, places, visible, log_days)
-        return _on_sphere(self.leave(x))
+        log_days = None
+        if days is not None:
+            now = days.gather(1, looking.expand(len(days), -1))
+            log_days = torch.log1p((now[:, :, None] - days[:, None, :]).clamp(min=0))
+        return between.clamp(min=0), visible, log_days
 
     def logits(self, states: Tensor, codes: Tensor) -> Tensor:
         """How likely each item [items, kinds] comes next, per state [n, width]: logits [n, items]."""
@@ -168,6 +185,14 @@ class PerMember(nn.Linear):
         return torch.baddbmm(bias, own, weight.transpose(1, 2)).transpose(0, 1).flatten(1)
 
 
+class NormPerMember(nn.GroupNorm):
+    """`GroupNorm` of rows [rows, channels] by PyTorch's kernel for layers, which takes half as long on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = x.unflatten(1, (self.num_groups, -1))
+        return torch.addcmul(self.bias, F.layer_norm(own, own.shape[2:], eps=self.eps).flatten(1), self.weight)
+
+
 class Scorer(nn.Module):
     """MLPs with one head per objective on features, two of which are the encoder's score and rank of the pair.
 
@@ -202,7 +227,7 @@ class Scorer(nn.Module):
         further = [PerMember(members, size, out) for size, out in itertools.pairwise(hidden)]
         self.trunk = nn.Sequential(
             *(
-                nn.Sequential(layer, nn.GroupNorm(members, layer.out_features), nn.SiLU(), nn.Dropout(dropout))
+                nn.Sequential(layer, NormPerMember(members, layer.out_features), nn.SiLU(), nn.Dropout(dropout))
                 for layer in (first, *further)
             )
         )
@@ -413,6 +438,15 @@ def shapley_weights(players: int) -> tuple[np.ndarray, np.ndarray]:
     return members, np.where(members, joins[:, None], -stays_out[:, None]).T
 
 
+def sums_of_coalitions(nobody: Tensor, adds: Tensor) -> Iterator[Tensor]:
+    """What nobody has [...] and what each player adds to it [players, ...], summed, in the order of `shapley_weights`."""
+    if len(adds) == 0:
+        yield nobody
+        return
+    yield from sums_of_coalitions(nobody, adds[1:])
+    yield from sums_of_coalitions(nobody + adds[0], adds[1:])
+
+
 class Ranker(PythonModel):
     """Both stages with their vocabulary: from lake tables to a purchase probability per candidate."""
 
@@ -471,13 +505,8 @@ class Ranker(PythonModel):
         """The state after each user's last purchase [users, width]."""
         self.encoder.eval()
         past = histories(sequences, items, self.config["vocabulary"], self.config["length"])
-        codes, days, last = past["codes"], past["days"], (past["counts"] - 1).clamp(min=0)
-        states = [
-            self.encoder(codes[i : i + batch].to(self.device), days[i : i + batch].to(self.device))[
-                torch.arange(len(last[i : i + batch])), last[i : i + batch].to(self.device)
-            ]
-            for i in range(0, len(last), batch)
-        ]
+        given = (past["codes"], past["days"], (past["counts"] - 1).clamp(min=0))
+        states = [self.encoder(*(part[i : i + batch].to(self.device) for part in given)) for i in range(0, len(sequences), batch)]
         return torch.cat(states) if states else torch.zeros(0, self.config["encoder"]["width"], device=self.device)
 
     @torch.no_grad()
@@ -606,29 +635,33 @@ class Ranker(PythonModel):
         of_item = [name.startswith("item_") and not name.startswith("item_cf_") for name in names]
         none = np.where(np.isin(names, ("bought", "sources", "fused")), np.float32(0), np.float32("nan"))
         neutral = np.where(of_item, middle, none)
-        column = torch.from_numpy(np.concatenate([group, group, group[missing]])).to(self.device)
-        members, weights = shapley_weights(len(GROUPS))
+        column = np.concatenate([group, group, group[missing]])
+        columns = [torch.from_numpy(column == n).to(self.device) for n in range(len(GROUPS))]
         first, *others = self.scorer.trunk.children()
         first_layer, *then = first.children()
         weight, rest = first_layer.get_parameter("weight"), nn.Sequential(*then, *others)
-        baseline, effects = [], []
-        for part in np.split(chosen, range(batch, len(chosen), batch)):
-            given = rows.features[part]
+        baseline, effects = np.zeros(len(chosen), np.float32), np.zeros((len(chosen), len(GROUPS)), np.float32)
+        for start in range(0, len(chosen), batch):
+            given = rows.features[chosen[start : start + batch]]
             full, empty = (
                 self.scorer.transform(torch.from_numpy(values).to(self.device))
                 for values in (given, np.where(group < 0, given, neutral))
             )
             # The first layer is linear, so what each group adds to its sums is found once for all coalitions.
             nobody = first_layer(empty)
-            adds = [((full - empty) * (column == n)) @ weight.T for n in range(len(GROUPS))]
-            logits = [
-                self.scorer.logits(rest(nobody + sum(add for add, joins in zip(adds, coalition, strict=True) if joins))).mean(1)
-                for coalition in members.tolist()
-            ]
-            values = torch.stack(logits)[..., objective].double().cpu().numpy()
-            baseline.append(values[0])
-            effects.append((weights @ values).T)
-        return np.concatenate(baseline).astype(np.float32), np.concatenate(effects).astype(np.float32)
+            adds = torch.stack([((full - empty) * own) @ weight.T for own in columns])
+            joins = torch.stack([(full != empty)[:, own].any(1) for own in columns], dim=1)
+            # A group that is as in the baseline adds nothing to anybody: its value is 0, and coalitions go without it.
+            for players in joins.unique(dim=0):
+                alike = torch.nonzero((joins == players).all(1))[:, 0]
+                _, weights = shapley_weights(int(players.sum()))
+                sums = sums_of_coalitions(nobody[alike], adds[players][:, alike])
+                logits = [self.scorer.logits(rest(hidden)).mean(1) for hidden in sums]
+                values = torch.stack(logits)[..., objective].double().cpu().numpy()
+                at = start + alike.cpu().numpy()
+                baseline[at] = values[0]
+                effects[np.ix_(at, np.flatnonzero(players.cpu().numpy()))] = (weights @ values).T
+        return baseline, effects
 
     @torch.no_grad()
     def history_effects(self, sequences: pl.DataFrame, items: pl.DataFrame) -> tuple[np.ndarray, Tensor]:

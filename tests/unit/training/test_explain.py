@@ -12,7 +12,7 @@ import torch
 import training_shop
 
 from cartwheel.contracts import LAKE_SCHEMAS, REASON_GROUPS
-from training.model import GROUPS, LEFT_OUT, TABLES, PerMember, Ranker, Scorer, groups_of, shapley_weights
+from training.model import GROUPS, LEFT_OUT, TABLES, PerMember, Ranker, Scorer, groups_of, shapley_weights, sums_of_coalitions
 from training.train import fit
 
 CUTOFF = date(1999, 6, 1)
@@ -66,6 +66,12 @@ def test_shapley_values_by_their_definition() -> None:
     assert np.allclose(weights @ values, expected)
 
 
+def test_sums_of_coalitions_come_in_the_order_of_their_members() -> None:
+    nobody, adds = torch.tensor([100.0, 0.0]), torch.tensor([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])
+    sums = torch.stack(list(sums_of_coalitions(nobody, adds)))
+    assert torch.equal(sums, nobody + torch.from_numpy(shapley_weights(3)[0]).float() @ adds)
+
+
 def test_effects_add_up_to_the_score_and_do_not_depend_on_the_batch(ranker: Ranker, shop: dict[str, pl.DataFrame]) -> None:
     scored = pl.DataFrame(ranker.score(**{name: shop[name].to_arrow() for name in TABLES}))
     explained = explain(ranker, shop, scored.select("user_key", "item_id"))
@@ -86,7 +92,7 @@ def test_a_group_that_is_as_in_the_baseline_adds_nothing(ranker: Ranker, shop: d
     unknown = shop["candidates"].join(shop["user_item"], on=["user_key", "item_id"], how="anti").select("user_key", "item_id")
     explained = explain(ranker, shop, unknown)
     assert len(explained) == len(unknown) > 0
-    assert np.allclose(explained["own"], 0.0, atol=1e-6)
+    assert (explained["own"] == 0.0).all()
     assert explained["sequence"].abs().min() > 0
 
 
@@ -121,8 +127,8 @@ def test_the_purchase_that_alone_moves_the_state_is_named(ranker: Ranker, shop: 
     marked = ranker.config["vocabulary"]["item_id"].index("i01") + 2
     direction = torch.ones(ranker.config["encoder"]["width"])
 
-    def states(codes: torch.Tensor, days: torch.Tensor) -> torch.Tensor:
-        return (codes[..., 0] == marked).cumsum(1).clamp(max=1)[..., None] * direction
+    def states(codes: torch.Tensor, days: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        return (codes[..., 0] == marked).any(1)[:, None] * direction
 
     ranker.encoder.forward = states
     explained = explain(ranker, shop, shop["candidates"].select("user_key", "item_id"))

@@ -13,7 +13,7 @@ import training_shop
 
 from training import registry
 from training.cutoffs import cutoffs_for
-from training.model import KINDS, TABLES, Encoder, Ranker, Scorer
+from training.model import KINDS, TABLES, Encoder, NormPerMember, Ranker, Scorer
 from training.train import fit
 
 CUTOFF = date(1999, 6, 1)
@@ -65,6 +65,25 @@ def test_a_later_event_changes_no_earlier_state():
     after = encoder(codes, days)
     assert torch.equal(before[:, :5], after[:, :5])
     assert not torch.allclose(before[:, 5:], after[:, 5:])
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_last_states_alone_are_those_among_all(layers):
+    torch.manual_seed(0)
+    encoder = Encoder([20, 5, 5, 5], width=16, layers=layers, heads=2, dropout=0.0, length=8, temperature=0.5).eval()
+    codes, last = torch.randint(2, 5, (4, 8, 4)), torch.tensor([7, 0, 3, 0])
+    codes[torch.arange(8) > last[:, None]] = 0
+    codes[3] = 0  # a user without a purchase
+    for days in (None, torch.rand(4, 8).cumsum(1)):
+        assert torch.allclose(encoder(codes, days, last), encoder(codes, days)[torch.arange(4), last], atol=1e-5)
+
+
+def test_each_members_norm_is_that_of_its_group():
+    norm, rows = NormPerMember(2, 8), torch.randn(5, 8)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    expected = torch.nn.functional.group_norm(rows, 2, norm.weight, norm.bias, norm.eps)
+    assert torch.allclose(norm(rows), expected, atol=1e-5)
 
 
 def test_transforms_are_finite_where_values_are_missing():
