@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from functools import cache
 
 import polars as pl
-import structlog
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cartwheel import lake
 from cartwheel.contracts import parse_partition_key
@@ -32,8 +32,6 @@ DISPLAY_PLACEMENTS = {
     "1": "store front", "2": "store rear", "3": "front end cap", "4": "mid-aisle end cap", "5": "rear end cap",
     "6": "side-aisle end cap", "7": "in-aisle", "9": "secondary location", "A": "in-shelf",
 }  # fmt: skip
-
-log = structlog.get_logger()
 
 
 @cache
@@ -167,7 +165,11 @@ def main() -> None:
     parser.add_argument("--from", dest="first", required=True, type=parse_partition_key)
     parser.add_argument("--to", dest="last", required=True, type=parse_partition_key)
     arguments = parser.parse_args()
-    log.info("landed", rows=land(arguments.first, arguments.last))
+    columns = TextColumn("landing files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task("land", total=None)
+        rows = land(arguments.first, arguments.last, lambda done, total: progress.update(bar, completed=done, total=total))
+    print(f"{rows:,} rows landed." if rows else "The files are there already.")
 
 
 if __name__ == "__main__":
