@@ -2,11 +2,12 @@
 
     python -m benchmarks.smaller --date 2017-11-30
 
-Reads the lake's tables of the date's cut-offs and the events of their windows. Trains the full ranker on the training
-cut-offs as `training.train` does, makes every variant of it (`training.smaller`), saves each and loads it again, and
-measures on the gate's cut-off, which none has seen. Prints a table and ends with one line of JSON. Rows are per second of
-processor time, on one thread, in `Ranker.probabilities`: from assembled features to probabilities. The network alone is
-compared too. The variants take turns, and each turn is compared with the full ranker's of the same round.
+Reads the lake's tables of the date's cut-offs and the events of their windows. Trains the full ranker on the training cut-
+offs as `training.train` does, makes every variant of it (`training.smaller`), saves each and loads it again, and measures on
+the gate's cut-off, which none has seen. Prints a table and ends with one line of JSON. Rows are per second of processor time,
+on one thread, in `Ranker.probabilities`: from assembled features to probabilities. The network alone is compared too. Each
+variant's lists are made with its own encoder's scores and candidates. The variants take turns, and each turn is compared with
+the full ranker's of the same round.
 """
 
 import argparse
@@ -74,19 +75,21 @@ def rates(rankers: dict[str, Ranker], rows: Rows) -> dict[str, np.ndarray]:
     return {name: len(few.features) / np.array(rounds) for name, rounds in seconds.items()}
 
 
-def ndcg(ranker: Ranker, rows: Rows, views: dict[str, Truth]) -> dict[str, np.ndarray]:
-    """NDCG@10 of every user by view, `all` items and those `new` to the user."""
+def ndcg(ranker: Ranker, judged: dict[str, pl.DataFrame], views: dict[str, Truth]) -> dict[str, np.ndarray]:
+    """NDCG@10 of every user of a later cut-off (its tables) by view, `all` items and those `new` to the user."""
+    rows = ranker.assemble(judged)
     chance = ranker.probabilities(rows)[:, ranker.config["objectives"].index("purchase")]
     scored = rows.pairs.select("user_key", "item_id", "bought", score=pl.Series(chance))
     lists = {"all": baselines.ranked(scored), "new": baselines.ranked(scored.filter(~pl.col("bought")))}
     return {view: metrics.per_user(lists[view], of)["ndcg"].to_numpy() for view, of in views.items()}
 
 
-def measure(full: Ranker, examples: Examples, rows: Rows, views: dict[str, Truth]) -> dict[str, Measured]:
-    """Make every variant and measure it on the rows of a later cut-off."""
+def measure(full: Ranker, examples: Examples, judged: dict[str, pl.DataFrame], views: dict[str, Truth]) -> dict[str, Measured]:
+    """Make every variant and measure it on the tables of a later cut-off."""
     loaded = stored({name: smaller.make(full, name, examples, full.config["seed"]) for name in smaller.VARIANTS})
     rankers = {name: ranker for name, (ranker, _) in loaded.items()}
-    speeds, quality = rates(rankers, rows), {name: ndcg(ranker, rows, views) for name, ranker in rankers.items()}
+    quality = {name: ndcg(ranker, judged, views) for name, ranker in rankers.items()}
+    speeds = rates(rankers, full.assemble(judged))
     figures = {}
     for name, (_, megabytes) in loaded.items():
         own, theirs = quality[name], quality["full"]
@@ -130,9 +133,9 @@ def main() -> None:
         "all": metrics.truth(purchases, judged["item"], minimum=minimum),
         "new": metrics.truth(purchases, judged["item"], known, minimum),
     }
-    rows = full.assemble(judged)
-    title = f"Trained for {day}, measured on {cutoffs.gate}: {len(rows.features):,} rows, {len(views['all'].users):,} users"
-    show(measure(full, examples, rows, views), title)
+    users = len(views["all"].users)
+    title = f"Trained for {day}, measured on {cutoffs.gate}: {len(judged['candidates']):,} candidates, {users:,} users"
+    show(measure(full, examples, judged, views), title)
 
 
 if __name__ == "__main__":

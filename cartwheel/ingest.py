@@ -27,7 +27,7 @@ from cartwheel import landing, warehouse
 from cartwheel.contracts import parse_partition_key
 from cartwheel.privacy.suppression import Suppression
 from cartwheel.raw_tables import LOAD_AGAIN, FileLoad
-from cartwheel.shop.mapping import Mapping, load_mapping
+from cartwheel.shop.mapping import API_SOURCE, Mapping, load_mapping
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -75,9 +75,13 @@ def ingest(day: date, again: bool = False) -> IngestReport:
 
 
 def interaction_dates(mapping: Mapping, files: list[landing.LandedFile]) -> set[date | None]:
-    """The dates of the interactions files; None for those dated row by row."""
-    reads = ((source, file.key) for file in files for source in mapping.sources_of(file.key))
-    return {source.file_date(key) for source, key in reads if source.contract.name == "interactions"}
+    """The dates that the shop has delivered interactions of; None stands for files that are dated row by row.
+
+    What came through the API alone is no delivery, as it records what was shown on any day; unless all comes through it.
+    """
+    reads = [(source, file.key) for file in files for source in mapping.sources_of(file.key)]
+    dates = {(source.name, source.file_date(key)) for source, key in reads if source.contract.name == "interactions"}
+    return {day for name, day in dates if name != API_SOURCE} or {day for _, day in dates}
 
 
 def expected_files(mapping: Mapping, day: date) -> str:
@@ -86,8 +90,9 @@ def expected_files(mapping: Mapping, day: date) -> str:
 
 
 def has_rows(connection: psycopg.Connection, day: date) -> bool:
-    query = "select from ops.loaded_dates where dataset = 'interactions' and business_date = %s and rows > 0"
-    return connection.execute(query, (day,)).fetchone() is not None
+    """Whether rows of the shop's own files are of a day."""
+    query = "select from ops.loaded_dates where dataset = 'interactions' and business_date = %s and rows > 0 and source <> %s"
+    return connection.execute(query, (day, API_SOURCE)).fetchone() is not None
 
 
 class Run:

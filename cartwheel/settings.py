@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     holidays: str = Field("us", description="Public holidays: us, none, or dates such as 2017-12-24=Christmas Eve, with commas.")
     history_days: int = Field(365, ge=1, description="Features and candidates are built from the purchases of so many days.")
     min_item_purchases: int = Field(5, description="Items bought less often so far are not candidates.")
-    train_every_days: int = Field(7, description="Age of the champion, in days, at which `train_ranker` trains again.")
+    train_every_days: int = Field(7, description="Days after a training at which `train_ranker` trains again.")
     label_window_days: int = Field(28, description="Length of the windows that training labels come from.")
     ranker_variant: RankerVariant = Field("full", description="Which ranker is trained and served (docs/smaller-models.md).")
     training_dir: Path = Field(LOCAL_DIR / "training", description="Checkpoints of a training until its model is logged.")

@@ -51,8 +51,9 @@ def _bounds(tables: Iterable[pa.Table]) -> list[str]:
     rows, sampled = 0, pl.Series("user_key", [], pl.String)
     for table in tables:
         rows += len(table)
-        keys = pl.Series("user_key", table["user_key"]).unique()
-        sampled = pl.concat([sampled, keys.sample(min(len(keys), SAMPLE), seed=0)]).unique().sort()
+        keys = pl.concat([sampled, pl.Series("user_key", table["user_key"])]).unique()
+        sampled = keys.gather(keys.hash().arg_sort()[:SAMPLE])  # those of the lowest hashes: the same whatever order they come in
+    sampled = sampled.sort()
     ranges = rows // ROWS_PER_RANGE + 1
     return [sampled[len(sampled) * number // ranges] for number in range(1, ranges)] if len(sampled) else []
 

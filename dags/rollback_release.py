@@ -8,7 +8,9 @@ it and why is kept in `serving.release_events`. `cartwheel rollback RELEASE` doe
 
 - *is not loaded*: the message names the releases that are. An older one is loaded again by running
   *publish_recommendations* for its date; it does not replace a later one, so roll back to it afterwards.
-- *another program holds*: *prune* is removing old releases; clear the task in a minute.
+- *Redis cannot be told*: PostgreSQL serves the release already, and so does the API while Redis is away. Clear the task once
+  Redis is back: it would come back with the release before.
+- *another publish has been running*: Redis had lost the release, and somebody else is publishing; clear the task in a minute.
 
 **Which DAG next**: none, but the next daily release replaces this one. Pause *publish_recommendations* to prevent that.
 """

@@ -1,6 +1,6 @@
 """features and candidates → ranker → champion gate → evaluation report.
 
-Trains when there is no champion, when the champion is older than `CARTWHEEL_TRAIN_EVERY_DAYS`, or when *force* is set
+Trains when there is no champion, when the last training was `CARTWHEEL_TRAIN_EVERY_DAYS` ago, or when *force* is set
 in the form; otherwise it ends at once and the chain goes on with the champion there is. A challenger becomes champion
 only if it beats popularity, buy-again, ALS and the current champion on a later window (paired bootstrap), keeps most of
 the champion's coverage and harms no large segment of users or department.

@@ -23,6 +23,14 @@ def segment_chain(age_band: str | None, income_band: str | None) -> list[str]:
     return [*chain, ALL]
 
 
+def of_whom(segment: str) -> list[str]:
+    """All segments that every user of a segment belongs to, itself first."""
+    if segment == ALL:
+        return [ALL]
+    age_band, _, income_band = segment.partition("|")
+    return segment_chain(*(None if band == ANY else band for band in (age_band, income_band)))
+
+
 def member_segment(age_band: str | None, income_band: str | None, known: Collection[str]) -> str:
     """The closest segment that has a list."""
     return next((segment for segment in segment_chain(age_band, income_band) if segment in known), ALL)

@@ -51,10 +51,16 @@ def lay_out() -> None:
 def drop_schema() -> None:
     with warehouse.connect() as connection:
         connection.execute(f"drop schema if exists {SCHEMA} cascade")
-    store = RedisStore(get_settings().redis_url, PREFIX)
-    for build in store.builds():
-        store.remove(build)
-    store.clear_pointer()
+    client = RedisStore(get_settings().redis_url, PREFIX).client
+    for key in client.scan_iter(f"{PREFIX}:*"):
+        client.unlink(key)
+
+
+def builds_in_redis() -> set[str]:
+    """Those of which there is any key, whatever the store says of itself."""
+    client = RedisStore(get_settings().redis_url, PREFIX).client
+    builds = {key.decode().split(":")[1] for key in client.scan_iter(f"{PREFIX}:*")}
+    return builds - {"builds", "current"}
 
 
 def content(day: date) -> list[Part]:

@@ -48,17 +48,30 @@ def check_cutoff(
     Raises:
         BadTrainingDataError: something is wrong with them.
     """
-    problems = [
-        *(problem for name, table in tables.items() for problem in _of_table(name, table)),
-        *_strangers(tables),
-        *_of_histories(tables["sequences"], cutoff),
-        *_of_catalogue(tables["item"], min_item_purchases),
-        *_of_window(events, tables["sequences"], cutoff, window_days),
-    ]
+    _refuse(
+        cutoff,
+        [
+            *_of_tables(tables, cutoff),
+            *_of_catalogue(tables["item"], min_item_purchases),
+            *_of_window(events, tables["sequences"], cutoff, window_days),
+        ],
+    )
+
+
+def check_tables(cutoff: date, tables: dict[str, pl.DataFrame]) -> None:
+    """Look at the tables of a cut-off alone, which models are to be judged by.
+
+    Raises:
+        BadTrainingDataError: something is wrong with them.
+    """
+    _refuse(cutoff, list(_of_tables(tables, cutoff)))
+
+
+def _refuse(cutoff: date, problems: list[str]) -> None:
     if problems:
         told = "".join(f"\n- {problem}" for problem in problems)
         raise BadTrainingDataError(
-            f"cut-off {cutoff} cannot be trained on:{told}\nTo build its features and candidates again, run"
+            f"cut-off {cutoff} cannot be used:{told}\nTo build its features and candidates again, run"
             f" `python -m spark_jobs --date {cutoff}`; if the problem stays, its source is the warehouse or the job's code."
         )
 
@@ -79,6 +92,13 @@ def check_examples(labels: np.ndarray, weights: np.ndarray) -> None:
             f"none of the {len(labels)} examples was bought: what users bought in the label windows is not among their"
             " candidates. A shop this small needs more events, or a lower CARTWHEEL_MIN_ITEM_PURCHASES."
         )
+
+
+def _of_tables(tables: dict[str, pl.DataFrame], cutoff: date) -> Iterator[str]:
+    for name, table in tables.items():
+        yield from _of_table(name, table)
+    yield from _strangers(tables)
+    yield from _of_histories(tables["sequences"], cutoff)
 
 
 def _of_table(name: str, table: pl.DataFrame) -> Iterator[str]:

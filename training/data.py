@@ -2,7 +2,7 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
@@ -29,6 +29,7 @@ EVENTS = pl.Schema(
         "rank": pl.Int32(),
     }
 )
+EARLIEST_MIDNIGHT = timedelta(hours=14)  # before that of UTC: where the shop is, a date may begin so early
 
 
 def read(dataset: str, day: date) -> pl.DataFrame:
@@ -73,9 +74,12 @@ def with_consent(table: pl.DataFrame, known_on: date) -> pl.DataFrame:
 def window_events(cutoff: date, known_on: date, days: int | None = None) -> pl.DataFrame:
     """The events that label a cut-off: those of the `days` after it (`settings.label_window_days` unless given).
 
-    Users who do not consent at the end of `known_on` are left out.
+    Users who do not consent at the end of `known_on` are left out, and so are events that happened by the cut-off and were
+    delivered after it: they tell nothing of what comes next.
     """
-    return with_consent(events_between(cutoff, cutoff + timedelta(days=days or get_settings().label_window_days)), known_on)
+    events = events_between(cutoff, cutoff + timedelta(days=days or get_settings().label_window_days))
+    begins = datetime.combine(cutoff + timedelta(days=1), time(), UTC) - EARLIEST_MIDNIGHT
+    return with_consent(events.filter(pl.col("event_ts") >= begins), known_on)
 
 
 def checksum(day: date) -> str:

@@ -31,6 +31,7 @@ AUC_NEW_CANDIDATES = 100
 MEASURES = {"ndcg": "ndcg_at_10", "recall": "recall_at_10", "hit_rate": "hit_rate_at_10", "novelty": "novelty_at_10"}
 COVERAGE = "coverage_at_10"
 OURS = "release"
+LEAD = "lead"  # of the release over another list: its NDCG@10 less the other's, user by user
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,9 @@ class Evaluation:
                 prefix = "" if name == OURS else f"{name}_"
                 for measure, estimate in measures.items():
                     plain[f"{prefix}{measure}{suffix}"] = round(estimate.value, 6)
-                    if name == OURS and measure != COVERAGE:
-                        plain[f"{measure}{suffix}_low"], plain[f"{measure}{suffix}_high"] = (
-                            round(estimate.low, 6),
-                            round(estimate.high, 6),
-                        )
+                    if measure == LEAD or (name == OURS and measure != COVERAGE):
+                        plain[f"{prefix}{measure}{suffix}_low"] = round(estimate.low, 6)
+                        plain[f"{prefix}{measure}{suffix}_high"] = round(estimate.high, 6)
         plain["auc"] = None
         for name, area in (("auc", self.auc), ("auc_all_own", self.auc_all_own)):
             if area is not None:
@@ -97,7 +96,7 @@ def evaluate(day: date, until: date, purchases: pl.DataFrame | None = None, all_
         ("discover", of_new, baselines.new_items(tables, als)),
     ):
         lists = {OURS: release.filter(pl.col("list") == list_name)} | rivals
-        views.append({name: measure(ranked, truth) for name, ranked in lists.items()})
+        views.append(measure(lists, truth))
     scores = data.read("scores", day) if lake.exists("scores", day) else None
     auc = None if scores is None else week_auc(day, scores, own, bought_after)
     auc_all_own = None
@@ -107,16 +106,21 @@ def evaluate(day: date, until: date, purchases: pl.DataFrame | None = None, all_
     return Evaluation(day, until, len(of_all.users), views[0], views[1], auc, auc_all_own)
 
 
-def measure(ranked: pl.DataFrame, truth: metrics.Truth) -> dict[str, Estimate]:
-    """Every measure of one ranked list."""
-    table = metrics.per_user(ranked, truth, K)
-    weights = metrics.resample_weights(len(table))
-    figures = {}
-    for column, name in MEASURES.items():
-        values = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        figures[name] = metrics.interval(values, None if table[column].null_count() else weights)
-    share = metrics.coverage(ranked, truth, K)
-    return figures | {COVERAGE: Estimate(share, share, share)}
+def measure(lists: dict[str, pl.DataFrame], truth: metrics.Truth) -> dict[str, dict[str, Estimate]]:
+    """Every measure of ranked lists, the release among them, by the same resamples of users."""
+    tables = {name: metrics.per_user(ranked, truth, K) for name, ranked in lists.items()}
+    weights, found = metrics.resample_weights(len(truth.users)), {}
+    for name, table in tables.items():
+        figures = {}
+        for column, measured in MEASURES.items():
+            values = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+            figures[measured] = metrics.interval(values, None if table[column].null_count() else weights)
+        share = metrics.coverage(lists[name], truth, K)
+        figures[COVERAGE] = Estimate(share, share, share)
+        if name != OURS:
+            figures[LEAD] = metrics.interval((tables[OURS]["ndcg"] - table["ndcg"]).to_numpy(), weights)
+        found[name] = figures
+    return found
 
 
 def with_all_own(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -157,18 +161,22 @@ def show(evaluation: Evaluation, console: Console) -> None:
         table.add_column("list")
         for name in [*MEASURES.values(), COVERAGE]:
             table.add_column(name.replace("_at_10", "@10").replace("_", " "), justify="right")
+        table.add_column("the release's ndcg@10 less it", justify="right")
         for name, figures in view.items():
             cells = [_cell(figures[measure]) for measure in MEASURES.values()]
-            table.add_row(name.replace("_", " "), *cells, f"{figures[COVERAGE].value:.3f}", style="bold" if name == OURS else "")
+            lead = _cell(figures[LEAD], "+") if LEAD in figures else ""
+            style = "bold" if name == OURS else ""
+            table.add_row(name.replace("_", " "), *cells, f"{figures[COVERAGE].value:.3f}", lead, style=style)
         console.print(table)
     for area, over in ((evaluation.auc, "own items that a source names"), (evaluation.auc_all_own, "all own items")):
         if area is not None:
             console.print(f"AUC for purchases of the {AUC_DAYS} days after, {over} and {AUC_NEW_CANDIDATES} new: {_cell(area)}")
 
 
-def _cell(estimate: Estimate) -> str:
+def _cell(estimate: Estimate, sign: str = "") -> str:
     digits = 2 if estimate.value > 1 else 4
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
+    value, low, high = (f"{each:{sign}.{digits}f}" for each in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low}{' to ' if sign else '–'}{high})"
 
 
 def _start(day: date) -> datetime:
@@ -185,7 +193,7 @@ def main() -> None:
     purchases = pl.read_parquet(arguments.purchases) if arguments.purchases else None
     last = purchases["event_ts"].max().date() if purchases is not None else lake.complete_dates("interactions")[-1]  # type: ignore[union-attr]
     evaluation = evaluate(arguments.release_date, arguments.until or last, purchases, arguments.all_own)
-    show(evaluation, Console(width=150))
+    show(evaluation, Console(width=170))
     print(json.dumps(evaluation.figures()))
 
 

@@ -22,7 +22,7 @@ import polars as pl
 import structlog
 
 from cartwheel import champion as champions
-from training import baselines, data, guardrails, metrics, registry, verdicts
+from training import baselines, checks, data, guardrails, metrics, registry, verdicts
 from training.cutoffs import cutoffs_for
 from training.guardrails import Guardrail, K, View
 from training.model import TABLES, Ranker
@@ -159,7 +159,8 @@ def promote_if_better(version: str) -> Verdict:
     A version that has passed and serves its date is not judged again: it has no champion before it to be compared with.
 
     Raises:
-        cartwheel.lake.MissingPartitionError: the gate's cut-off is not in the lake. Whatever is raised is kept with the
+        cartwheel.lake.MissingPartitionError: the gate's cut-off is not in the lake.
+        training.checks.BadTrainingDataError: nobody can be judged by what it holds. Whatever is raised is kept with the
             version, which stays without a verdict.
     """
     client = champions.registry_client()
@@ -178,6 +179,7 @@ def promote_if_better(version: str) -> Verdict:
         cutoffs = cutoffs_for(day, challenger.config["label_window_days"])
         cutoff = cutoffs.gate
         tables = data.load(cutoff, known_on=day)
+        checks.check_tables(cutoff, tables)
         events = data.window_events(cutoff, known_on=day, days=cutoffs.window_days)
         verdict = judge(
             scores(challenger, tables),

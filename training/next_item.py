@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import loop
+from training import device, loop
 from training.model import Encoder
 from training.softmax import catalogue_loss
 from training.spectral import spectral_vectors
@@ -58,6 +58,7 @@ def fit(sequences: Sequence[np.ndarray], items: int, settings: Settings, seed: i
     Raises:
         ValueError: no sequence has two items.
     """
+    device.set_up()
     torch.manual_seed(seed)
     shape = {name: getattr(settings, name) for name in ("width", "layers", "heads", "dropout", "length", "temperature")}
     encoder = Encoder([items + 1], **shape)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import mlflow
 
-from cartwheel.champion import GATE_TAG, MODEL, PASSED, champion_for, registry_client, trained_for
+from cartwheel.champion import GATE_TAG, MODEL, PASSED, champion_for, registered_versions, registry_client, trained_for
 from cartwheel.settings import get_settings
 
 if TYPE_CHECKING:
@@ -20,19 +20,28 @@ MODEL_FILE = Path(__file__).with_name("model.py")
 
 
 def needs_training(day: date) -> str | None:
-    """Why a model should be trained for `day`; None if the champion is young enough."""
-    found = champion_for(day)
-    if found is None:
+    """Why a model should be trained for `day`; None if there is a champion, and the last one that was judged is young enough.
+
+    A challenger that was refused counts as well: trying every day until one passes would make luck the judge.
+    """
+    champion = champion_for(day)
+    if champion is None:
         return f"there is no champion for {day}"
-    trained, every = trained_for(found), get_settings().train_every_days
-    age = (day - trained).days
-    return f"champion {found.version} is of {trained}, {age} days old (limit {every})" if age >= every else None
+    judged = (each for each in registered_versions() if GATE_TAG in each.tags and trained_for(each) <= day)
+    last, every = max([champion, *judged], key=trained_for), get_settings().train_every_days
+    age = (day - trained_for(last)).days
+    if age < every:
+        return None
+    return f"the last training, version {last.version}, is of {trained_for(last)}, {age} days ago (limit {every})"
 
 
 def champion_before(version: "ModelVersion") -> "ModelVersion | None":
     """The champion before a version: the newest before it that had passed the gate, for its date or earlier."""
-    found = registry_client().search_model_versions(f"name = '{MODEL}'", max_results=1000)
-    before = [other for other in found if int(other.version) < int(version.version) and other.tags.get(GATE_TAG) == PASSED]
+    before = [
+        other
+        for other in registered_versions()
+        if int(other.version) < int(version.version) and other.tags.get(GATE_TAG) == PASSED
+    ]
     earlier = [other for other in before if trained_for(other) <= trained_for(version)]
     return max(earlier, key=lambda other: (trained_for(other), int(other.version)), default=None)
 

@@ -20,6 +20,7 @@ from cartwheel.shop.source import FileFormat, Source
 
 __all__ = ["FileFormat", "Mapping", "MappingError", "Source", "built_in_mapping", "load_mapping", "read_mapping"]
 
+API_SOURCE = "the API"  # as ops.loaded_files names it
 API_FILES = "interactions/{date}/api-*.jsonl"  # what the API's journal uploads, in contract form whatever the shop's files are
 ENDINGS = "{csv,csv.gz,csv.bz2,csv.xz,csv.zst,parquet,jsonl,jsonl.gz,jsonl.bz2,jsonl.xz,jsonl.zst}"
 
@@ -53,7 +54,7 @@ def load_mapping() -> Mapping:
 
 @lru_cache
 def _api_source() -> Source:
-    return Source("api", SourceSpec.model_validate({"dataset": "interactions", "files": API_FILES}), "UTC")
+    return Source(API_SOURCE, SourceSpec.model_validate({"dataset": "interactions", "files": API_FILES}), "UTC")
 
 
 @lru_cache

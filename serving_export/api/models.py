@@ -9,7 +9,8 @@ from cartwheel.contracts import INTERACTIONS
 from cartwheel.contracts import Field as ContractField
 
 MAX_USERS, MAX_EVENTS, MAX_EXCLUDED = 200, 1000, 500
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]  # not blank: ingest takes none
+VARIANT = r"^[a-z][a-z0-9_]{0,62}:[a-z][a-z0-9_]{0,62}$"
 ListName = Literal["for_you", "buy_again", "discover"]
 
 
@@ -39,7 +40,9 @@ class ListRequest(Context):
     age_band: Text | None = Field(None, description="Of a user whom the release does not know.")
     income_band: Text | None = Field(None, description="Of a user whom the release does not know.")
     surface: Text | None = Field(None, description="Where the list is shown; goes into the impressions.")
-    variant: Text | None = Field(None, description="The experiment's variant; goes into the impressions.")
+    variant: Annotated[str, StringConstraints(pattern=VARIANT)] | None = Field(
+        None, description="Which variant of which experiment was shown, `experiment:variant`; goes into the impressions."
+    )
     shown: bool = Field(True, description="Whether the list is shown to the user: if so, impressions are recorded.")
 
 

@@ -28,7 +28,7 @@ class ShownList(msgspec.Struct, tag="shown", omit_defaults=True):
     surface: str | None = None
     device: str | None = None
     region: str | None = None
-    variant: str | None = None
+    variant: str | None = None  # experiment:variant
 
 
 class TakenEvent(msgspec.Struct, tag="event"):
@@ -62,7 +62,10 @@ def events_of(line: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
         yield record.event["event_ts"][:10], record.event
         return
     at = record.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    context = {"list": record.list, "release": record.release} | ({"variant": record.variant} if record.variant else {})
+    context: dict[str, Any] = {"list": record.list, "release": record.release}
+    if record.variant:
+        experiment, _, variant = record.variant.partition(":")
+        context["experiments"] = {experiment: variant}
     for rank, item_id in enumerate(record.items, start=1):
         event = {
             "event_id": f"{record.id}-{rank}", "event_type": "impression", "user_id": record.user_id, "item_id": item_id,

@@ -27,11 +27,11 @@ STORE_ERRORS = (redis.RedisError, psycopg.Error, IncompleteBuildError, OSError)
 REMEMBER_EVERY_S = 30.0
 REST_S = 1.0  # so long a store that failed is not asked again, while another can be
 EVERYONE = Entry("segment", ALL)
-NO_STORE = "neither Redis nor PostgreSQL can be reached"
+NO_STORE = "no store that could answer can be reached"
 
 
 class NoStoreError(HTTPException):
-    """Neither store could be asked."""
+    """No store has an answer, and at least one could not be asked."""
 
     def __init__(self) -> None:
         super().__init__(503, NO_STORE)
@@ -66,12 +66,12 @@ class Stores:
         self.popular: Remembered | None = None
 
     async def ask(self, question: Callable[[Reader], Awaitable[T | None]]) -> T | None:
-        """The answer of the first store that has one; None when those that could be asked have none.
+        """The answer of the first store that has one; None when both could be asked and have none.
 
         Raises:
-            NoStoreError: no store could be asked.
+            NoStoreError: see there.
         """
-        reached = False
+        missed = False
         for reader in self._in_turn():
             try:
                 answer = await question(reader)
@@ -79,16 +79,16 @@ class Stores:
                 self.failed_at[reader.name] = time.monotonic()
                 STORE_FAILURES.labels(reader.name).inc()
                 log.warning("store failed", store=reader.name, error=type(error).__name__)
+                missed = True
                 continue
-            reached = True
             if answer is not None:
                 return answer
-        if not reached:
+        if missed:
             raise NoStoreError
         return None
 
     async def ask_or_recall(self, question: Callable[[Reader], Awaitable[T | None]]) -> T | None:
-        """As `ask`; the popular list that this process remembers answers when no store can be asked.
+        """As `ask`; the popular list that this process remembers answers when no store that could is reached.
 
         Raises:
             NoStoreError: none is remembered either.

@@ -23,7 +23,7 @@ from serving_export.lists.explained_reasons import LIKE_OTHERS, PAIR, Facts, add
 from serving_export.lists.popular import Popularity
 from serving_export.lists.reasons import add_reasons, popular_in
 from serving_export.rerank.reranker import Reranker
-from serving_export.rerank.rules import PINNED
+from serving_export.rerank.rules import PINNED, Rules
 
 log = structlog.get_logger()
 
@@ -38,15 +38,18 @@ def build_lists(day: date) -> None:
         cartwheel.lake.MissingPartitionError: the scores or features of that date are missing.
     """
     items, sales, rows_by_list = *(pl.DataFrame(lake.read(name, day)) for name in ("items", "features/item")), Counter[str]()
-    rows = lake.write_batches("release", day, _lists(day, items, sales, rows_by_list))
-    segments = popular_lists(day, items)
+    reranker = Reranker(day, items)
+    rows = lake.write_batches("release", day, _lists(day, items, sales, reranker, rows_by_list))
+    segments = popular_lists(day, items, reranker.rules)
     lake.write("release_segments", day, segments.to_arrow())
     log.info(
         "lists built", date=str(day), rows=rows, rows_by_list=dict(rows_by_list), segments=segments["segment"].n_unique()
     )  # fmt: skip
 
 
-def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Counter[str]) -> Iterator[pa.Table]:
+def _lists(
+    day: date, items: pl.DataFrame, sales: pl.DataFrame, reranker: Reranker, rows_by_list: Counter[str]
+) -> Iterator[pa.Table]:
     """The lists of all users with their reasons: from the explanations of the date's champion, by rule if it gave none."""
     datasets = {name: name for name in ("scores", "features/user_item", "features/user_category", "candidates/union")}
     explained = lake.exists("explanations", day)
@@ -54,7 +57,6 @@ def _lists(day: date, items: pl.DataFrame, sales: pl.DataFrame, rows_by_list: Co
         datasets["explanations"] = "explanations"
     else:
         log.info("reasons by rule: the champion gave no explanations", date=str(day))
-    reranker = Reranker(day, items)
     for _, own in user_batches(datasets, day, "scores", USERS_PER_BATCH):
         bought = own["features/user_item"]
         lists = reranker.lists(own["scores"], bought, own["features/user_category"])
@@ -80,13 +82,13 @@ def _explained(lists: pl.DataFrame, explanations: pl.DataFrame, facts: Facts) ->
     return pl.concat([explained.select(by_rule.columns), by_rule]).sort("user_key", "list", "rank")
 
 
-def popular_lists(day: date, items: pl.DataFrame) -> pl.DataFrame:
+def popular_lists(day: date, items: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """The popular list of each segment, with its reasons."""
     popularity, datasets = Popularity(), {"bought": "features/user_item", "users": "users"}
     for _, own in user_batches(datasets, day, "bought", USERS_PER_BATCH):
         popularity.add(own["bought"], own["users"])
     return (
-        popularity.lists(items, get_settings().list_size)
+        popularity.lists(items, get_settings().list_size, rules)
         .join(items.select("item_id", "department"), on="item_id", how="left", maintain_order="left")
         .with_columns(reason=popular_in(pl.col("department")))
         .drop("department")

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from serving_export.rerank.rules import Rules
 from serving_export.segments import ALL, memberships
 
 # A segment's shares count this many users of the whole shop besides its own, so that small ones are not noise.
@@ -26,14 +27,14 @@ class Popularity:
         self.users = _with_counts(self.users, shoppers, "users")
         self.buyers = _with_counts(self.buyers, pairs, "buyers")
 
-    def lists(self, items: pl.DataFrame, size: int) -> pl.DataFrame:
+    def lists(self, items: pl.DataFrame, size: int, rules: Rules) -> pl.DataFrame:
         """The items most users of each segment bought: segment, rank, item_id, score.
 
         The score is the share of the segment's users who bought the item, smoothed towards the whole shop's share. Only
-        available items; ties go by item_id.
+        available items that no rule blocks; ties go by item_id.
 
         Args:
-            items: the lake's `items`. size: items a list.
+            items: the lake's `items`. size: items a list. rules: the shop's of the date.
         """
         available = items.filter(pl.col("available").fill_null(True)).select("item_id")
         counts = self.buyers.join(self.users, on="segment")
@@ -41,6 +42,7 @@ class Popularity:
         smoothed = (pl.col("buyers") + PRIOR_USERS * pl.col("share")) / (pl.col("users") + PRIOR_USERS)
         return (
             counts.join(available, on="item_id")
+            .join(rules.blocked_for(self.users["segment"]), on=["segment", "item_id"], how="anti")
             .join(overall, on="item_id")
             .select("segment", "item_id", score=smoothed.cast(pl.Float32))
             .sort("segment", "score", "item_id", descending=[False, True, False])

@@ -3,7 +3,6 @@
 Tables `builds`, `pointer` and `release_events` of `cartwheel/sql/30_serving.sql`.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,14 +66,17 @@ class Catalog:
         Raises:
             PublishBusyError: another one held it all that time.
         """
-        deadline = time.monotonic() + wait_s
         name = (f"cartwheel.{self.schema}.{what}",)
         with warehouse.connect(autocommit=True) as connection:
-            while connection.execute("select pg_try_advisory_lock(hashtext(%s))", name).fetchone() != (True,):
-                if time.monotonic() >= deadline:
-                    raise PublishBusyError(f"another publish has been running for {wait_s:.0f} s: try again when it has ended")
-                log.info("waiting for another publish to end", remaining_s=round(deadline - time.monotonic()))
-                time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
+            if connection.execute("select pg_try_advisory_lock(hashtext(%s))", name).fetchone() != (True,):
+                log.info("waiting for another publish to end", at_most_s=round(wait_s))
+                connection.execute("select set_config('lock_timeout', %s, false)", (f"{max(1, round(1000 * wait_s))}ms",))
+                try:
+                    connection.execute("select pg_advisory_lock(hashtext(%s))", name)
+                except psycopg.errors.LockNotAvailable:
+                    raise PublishBusyError(
+                        f"another publish has been running for {wait_s:.0f} s: try again when it has ended"
+                    ) from None
             yield
 
     def create(self, release_id: str, day: date, model_version: str) -> Build:
@@ -160,6 +162,14 @@ class Catalog:
             )
             self._record(connection, event, build, replaced, requested_by, reason)
 
+    def mend_times(self) -> None:
+        """Times that lie ahead, because the server's clock was set back, count from now: what they hold up ends in time."""
+        self._execute(
+            "update {0}.builds set created_at = least(created_at, now()), served_until = least(served_until, now())"
+            " where created_at > now() or served_until > now()",
+            (),
+        )
+
     def removable(self, kept: int, grace_s: float, abandoned_after_s: float) -> list[Build]:
         """Builds that nothing needs: neither served, nor of the latest `kept` ready ones, nor just replaced.
 
@@ -188,6 +198,13 @@ class Catalog:
             order by split_part(build_id, '.', 2)::bigint
             """,
             {"kept": kept, "grace": grace_s, "abandoned": abandoned_after_s},
+        )
+
+    def retire(self, builds: list[Build]) -> None:
+        """No rollback to these from now on."""
+        self._execute(
+            "update {0}.builds set status = 'retired' where status = 'ready' and build_id = any(%s)",
+            ([build.build_id for build in builds],),
         )
 
     def forget(self, build: Build) -> None:

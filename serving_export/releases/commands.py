@@ -80,11 +80,11 @@ def rollback(
 
     from serving_export.releases import publish
     from serving_export.releases.catalog import PublishBusyError
-    from serving_export.releases.release import UnknownReleaseError, VerificationError
+    from serving_export.releases.release import RedisBehindError, UnknownReleaseError, VerificationError
 
     try:
         publish.rollback(release, getpass.getuser(), reason)
-    except (UnknownReleaseError, VerificationError, PublishBusyError, psycopg.Error, redis.RedisError) as error:
+    except (UnknownReleaseError, VerificationError, RedisBehindError, PublishBusyError, psycopg.Error, redis.RedisError) as error:
         _fail(_first_line(error))
     typer.echo(f"Serving release {release}.")
 

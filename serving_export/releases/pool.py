@@ -42,4 +42,8 @@ class Pool:
 
 def _is_broken(connection: psycopg.Connection) -> bool:
     """Closed here, or by the server: an idle connection with something to read has been told goodbye."""
-    return connection.closed or bool(select.select([connection.fileno()], [], [], 0)[0])
+    if connection.closed:
+        return True
+    waiting = select.poll()  # `select` knows no descriptor beyond 1023, and a busy server's sockets come near it
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

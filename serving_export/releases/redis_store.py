@@ -1,5 +1,6 @@
 """Builds in Redis or Valkey.
 
+    <prefix>:builds           a set of the builds that have keys, or had some that are being removed
     <prefix>:current          the build that is served, or `<layer>+<build>`
     <prefix>:<build>:<entry>  the entries of `content`, for example cw:2017-11-30.7:for_you:1042
     <prefix>:<build>:ready    written after the build was verified
@@ -8,7 +9,6 @@ A load writes the Redis protocol (RESP) itself, `MSET` by `MSET`, and sends one 
 several times faster than a client's own pipeline.
 """
 
-import re
 import time
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 PREFIX = "cw"
 CHUNK = 1000  # keys in one command
-BUILD = re.compile(r"\d{4}-\d{2}-\d{2}\.\d+")
 
 
 class RedisStore:
@@ -44,7 +43,9 @@ class RedisStore:
         )
 
     def load(self, build: str, content: Content) -> None:
-        self.remove(build)
+        if not self.client.sadd(f"{self.prefix}:builds", build):
+            self.remove(build)
+            self.client.sadd(f"{self.prefix}:builds", build)
         started, sent = time.monotonic(), 0
         connection = self.client.connection_pool.get_connection()
         try:
@@ -93,14 +94,14 @@ class RedisStore:
         return keys.filter(held.is_valid()), held.drop_null()
 
     def builds(self) -> set[str]:
-        second = (key.decode().removeprefix(f"{self.prefix}:").partition(":")[0] for key in self._scan(f"{self.prefix}:*"))
-        return {build for build in second if BUILD.fullmatch(build)}
+        return {build.decode() for build in cast("set[bytes]", self.client.smembers(f"{self.prefix}:builds"))}
 
     def remove(self, build: str) -> None:
         keys = self._scan(f"{self.prefix}:{build}:*")
         self.client.unlink(self._key(build, "ready"))
         while chunk := list(islice(keys, CHUNK)):
             self.client.unlink(*chunk)
+        self.client.srem(f"{self.prefix}:builds", build)
 
     def remove_entries(self, build: str, names: list[str]) -> int:
         """Remove single entries of a build; how many were there."""

@@ -11,6 +11,7 @@ Within the day a layer goes the same way: a build with the lists of a few users,
 from datetime import date
 
 import psycopg
+import redis
 import structlog
 
 from cartwheel.settings import get_settings
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 GRACE_S = 60.0
 ABANDONED_AFTER_S = 3600.0
 POINTER_WAIT_S = 120.0
+UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 
 
 class VerificationError(RuntimeError):
@@ -33,6 +35,10 @@ class VerificationError(RuntimeError):
 
 class UnknownReleaseError(LookupError):
     """There is no such release, or no build of it in the state that is needed."""
+
+
+class RedisBehindError(RuntimeError):
+    """PostgreSQL's pointer has moved, Redis's has not."""
 
 
 class Releases:
@@ -130,18 +136,30 @@ class Releases:
     def rollback(self, release_id: str, requested_by: str, reason: str) -> Build:
         """Serve another loaded release, earlier or later, at once: a publish that is loading is not waited for.
 
-        Only where Redis has lost the release: it is filled first, when nobody publishes or erases.
+        Only where Redis has lost the release: it is filled first, when nobody publishes or erases. Where Redis cannot be
+        reached, PostgreSQL alone is rolled back.
 
         Raises:
             UnknownReleaseError: see `loaded`.
+            RedisBehindError: Redis could not be reached; PostgreSQL serves the other release.
         """
-        if not self.redis.is_ready(self.loaded(release_id).pointer):
-            with self.catalog.lock():  # or somebody who is erased meanwhile would come back into Redis
-                self._restore_redis(self.loaded(release_id))
+        build = self.loaded(release_id)
+        try:
+            if not self.redis.is_ready(build.pointer):
+                with self.catalog.lock():  # or somebody who is erased meanwhile would come back into Redis
+                    self._restore_redis(self.loaded(release_id))
+        except UNREACHABLE:
+            log.warning("redis cannot be reached: rolling back PostgreSQL alone", build=build.build_id)
         with self.catalog.lock(POINTER_WAIT_S, "pointer"):
             build = self.loaded(release_id)
             self.catalog.switch(build, "rolled_back", requested_by=requested_by, reason=reason)
-            self.redis.point_to(build.pointer)
+            try:
+                self.redis.point_to(build.pointer)
+            except UNREACHABLE as error:
+                raise RedisBehindError(
+                    f"PostgreSQL serves {release_id}, Redis cannot be told ({error}): roll back again once it is reached,"
+                    " as it would come back with the release before"
+                ) from error
         log.info("rolled back", build=build.build_id, requested_by=requested_by, reason=reason)
         return build
 
@@ -156,12 +174,16 @@ class Releases:
                     self._restore_redis(build)
                 self.redis.point_to(served.pointer)
                 log.info("redis brought in line", build=served.build_id)
-            for _ in ("layers and builds without one", "builds whose layer is gone"):
-                for build in self.removable():
-                    if build.build_id not in layers_of(pointed or ""):  # Redis's readers may be in it; the next run removes it
-                        self._remove(build)
-            for orphan in self.redis.builds() - self.postgres.builds():
-                self.redis.remove(orphan)
+            self.catalog.mend_times()
+        for _ in ("layers and builds without one", "builds whose layer is gone"):
+            with self.catalog.lock(POINTER_WAIT_S, "pointer"):  # not while they are removed: a rollback would wait for it
+                # What Redis pointed to may have readers; the next run removes it.
+                gone = [build for build in self.removable() if build.build_id not in layers_of(pointed or "")]
+                self.catalog.retire(gone)
+            for build in gone:
+                self._remove(build)
+        for orphan in self.redis.builds() - self.postgres.builds():
+            self.redis.remove(orphan)
 
     def removable(self) -> list[Build]:
         """What `tidy` removes now."""

@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving_export.rerank.greedy import NO_CAP
-from serving_export.segments import ALL, memberships
+from serving_export.segments import ALL, memberships, of_whom
 
 PINNED = "pinned"  # source of an item that the ranker did not score
 PINS = {"list": pl.String, "place": pl.Int32, "item_id": pl.String, "segment": pl.String}
@@ -111,6 +111,15 @@ class Rules:
             )
             .filter((pl.col("source") != PINNED) | (pl.col("place") > 0))
         )
+
+    def blocked_for(self, segments: Iterable[str]) -> pl.DataFrame:
+        """What the popular lists of segments must not hold: segment, item_id.
+
+        A popular list stands in for any list of a user, so it lacks what is blocked in any, for all users of the segment.
+        """
+        pairs = [(segment, each) for segment in segments for each in of_whom(segment)]
+        belong = pl.DataFrame(pairs, {"segment": pl.String, "of": pl.String}, orient="row")
+        return belong.join(self.blocks, left_on="of", right_on="segment").select("segment", "item_id").unique()
 
     def _for_users(self, users: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
         """The rules of each user's segments, by user_key."""

@@ -14,9 +14,9 @@ async def get_health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/ready", responses={503: {"description": "A store does not answer."}})
+@router.get("/ready", responses={503: {"description": "There is nothing to answer with."}})
 async def get_ready(stores: TheStores) -> JSONResponse:
-    """Whether each store answers, and which build it serves; 503 unless both do."""
+    """Whether each store answers, and which build it serves; 503 if neither does and no popular list is remembered."""
     states: dict[str, dict[str, str | None]] = {}
     for reader in stores.readers:
         try:
@@ -24,7 +24,7 @@ async def get_ready(stores: TheStores) -> JSONResponse:
             states[reader.name] = {"status": "ok", "build": read and read[0]}
         except STORE_ERRORS as error:
             states[reader.name] = {"status": "failed", "error": type(error).__name__}
-    ready = all(state["status"] == "ok" for state in states.values())
+    ready = stores.popular is not None or any(state["status"] == "ok" for state in states.values())
     return JSONResponse(states, 200 if ready else 503)
 
 

@@ -92,6 +92,17 @@ def test_a_missing_delivery_is_an_error_that_names_the_date():
         ingest(NEXT_DAY)
 
 
+def test_what_the_api_recorded_is_no_delivery_unless_all_comes_through_it():
+    event = '{"event_id": "%s", "event_type": "purchase", "user_id": "u", "item_id": "i", "event_ts": "1999-01-0%dT01:00:00Z"}'
+    for number, day in enumerate((DAY, NEXT_DAY), start=1):
+        land_bytes(f"interactions/{day}/api-{number}.jsonl", (event % (number, number)).encode())
+    assert ingest(DAY).accepted == 1
+    land(KEY, "a,purchase,u,i,1999-01-01T01:00:00Z,1")
+    assert ingest(DAY).accepted == 1
+    with pytest.raises(NothingLandedError, match="no interactions have landed for 1999-01-02"):
+        ingest(NEXT_DAY)
+
+
 def test_an_unreadable_file_is_noted_and_named_by_the_gate_and_the_others_load():
     whole = gzip.compress((HEADER + "b,purchase,u,i,1999-01-01T01:00:00Z,1\n" * 5000).encode())
     broken = f"interactions/{DAY}-b.csv.gz"

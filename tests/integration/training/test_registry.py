@@ -1,5 +1,7 @@
 """What the evaluation report reads of the registry, in one of its own."""
 
+from datetime import date
+
 import mlflow
 import pytest
 
@@ -35,6 +37,25 @@ def test_the_champion_before_is_the_newest_that_had_passed_by_then(client):
     assert before(second) == str(first.version)
     assert before(refused) == before(later) == str(second.version)
     assert before(backfilled) == str(first.version), "a champion of its future"
+
+
+def test_training_is_due_a_week_after_the_last_one_whatever_the_gate_said(client):
+    def due(day: str) -> bool:
+        return registry.needs_training(date.fromisoformat(day)) is not None
+
+    def register(trained: str, **tags: str) -> str:
+        found = client.create_model_version(champion.MODEL, "file:///nowhere", tags={champion.DATE_TAG: trained} | tags)
+        return str(found.version)
+
+    assert due("2017-11-30")
+    register("2017-11-30", gate="refused")
+    assert due("2017-12-01"), "there is still no champion"
+    client.set_registered_model_alias(champion.MODEL, champion.ALIAS, register("2017-12-01", gate="passed"))
+    assert (due("2017-12-07"), due("2017-12-08")) == (False, True)
+    register("2017-12-08")
+    assert due("2017-12-08"), "the gate has not judged it: the training may have to be run again"
+    register("2017-12-08", gate="refused")
+    assert (due("2017-12-09"), due("2017-12-14"), due("2017-12-15")) == (False, False, True)
 
 
 def test_a_version_was_judged_against_what_the_gate_noted(client):

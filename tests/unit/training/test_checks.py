@@ -42,7 +42,7 @@ def test_a_shop_that_is_fine(tables, events):
 def test_features_that_are_never_null(tables, events, value):
     tables["user_item"] = spoilt(tables["user_item"], "purchases", value)
     first = tables["user_item"].row(1, named=True)
-    with pytest.raises(BadTrainingDataError, match="cut-off 1999-06-01 cannot be trained on") as error:
+    with pytest.raises(BadTrainingDataError, match="cut-off 1999-06-01 cannot be used") as error:
         check(tables, events)
     rows = len(tables["user_item"])
     assert f"features/user_item.purchases: 1 of {rows} values are null, NaN or infinite" in str(error.value)

@@ -1,6 +1,6 @@
 """Training for a date leaves out who does not consent on that date, though the cut-offs' features hold them."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -39,6 +39,14 @@ def test_tables_of_a_cut_off():
 def test_labels():
     assert "u03" in data.window_events(CUTOFF, known_on=CUTOFF, days=28)["user_key"]
     assert "u03" not in data.window_events(CUTOFF, known_on=DAY, days=28)["user_key"]
+
+
+def test_what_was_bought_before_a_cut_off_and_delivered_after_it_labels_nothing(monkeypatch):
+    at = [datetime(1999, 5, 20, 12, tzinfo=UTC), datetime(1999, 6, 1, 11, tzinfo=UTC), datetime(1999, 6, 2, tzinfo=UTC)]
+    events = training_shop.labels(CUTOFF).head(3).with_columns(event_ts=pl.Series(at, dtype=pl.Datetime("us", "UTC")))
+    monkeypatch.setattr(data, "events_between", lambda after, until: events)
+    labels = data.window_events(CUTOFF, known_on=CUTOFF, days=28)["event_ts"].to_list()
+    assert labels == at[1:], "in the east, 2 June begins on 1 June in UTC"
 
 
 def test_a_model_holds_no_user(tmp_path):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from training import evaluate
+from training import evaluate, metrics
 
 DAY = date(2017, 11, 30)
 OWN = pl.DataFrame({"user_key": ["a", "a", "b"], "item_id": ["bread", "milk", "bread"]})
@@ -43,3 +43,18 @@ def test_own_items_that_no_source_names_join_the_candidates():
     candidates = pl.DataFrame({"user_key": ["a", "a"], "item_id": ["bread", "tea"], "als_rank": [2, 1]})
     together = evaluate.with_all_own({"user_item": OWN, "candidates": candidates})["candidates"]
     assert together.rows() == [("a", "bread", 2), ("a", "milk", None), ("a", "tea", 1), ("b", "bread", None)]
+
+
+def test_the_lead_over_a_rule_is_paired():
+    def ranked(**lists: list[str]) -> pl.DataFrame:
+        rows = [(user, item, rank) for user, items in lists.items() for rank, item in enumerate(items, start=1)]
+        return pl.DataFrame(rows, schema=["user_key", "item_id", "rank"], orient="row")
+
+    users = {f"u{number}": ["bread"] if number % 2 else ["salt", "tea"] for number in range(40)}
+    item = pl.DataFrame({"item_id": ["bread", "salt", "tea", "milk"], "purchases": 9})
+    truth = metrics.truth(bought(*((user, items[-1], 0) for user, items in users.items())), item)
+    lists = {"release": ranked(**users), "popularity": ranked(**{user: ["milk", *items] for user, items in users.items()})}
+    lead = evaluate.measure(lists, truth)["popularity"][evaluate.LEAD]
+    own, other = (evaluate.measure(lists, truth)[name]["ndcg_at_10"] for name in lists)
+    assert lead.value == pytest.approx(own.value - other.value)
+    assert lead.low > 0 and lead.high - lead.low < own.high - own.low, "users differ more than their differences do"

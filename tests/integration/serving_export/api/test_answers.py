@@ -90,6 +90,7 @@ def test_releases(client: TestClient) -> None:
         ("/v1/users/1/recommendations?list=worst", 422, "list: input should be 'for_you', 'buy_again' or 'discover'"),
         ("/v1/users/1/recommendations?best=1", 422, "best: extra inputs are not permitted"),
         ("/v1/users/1/recommendations?limit=0", 422, "limit: input should be greater than or equal to 1"),
+        ("/v1/users/%20/recommendations", 422, "user_id: string should match pattern '^[^\\x00]*[^\\x00\\s][^\\x00]*$'"),
         ("/v2", 404, "there is nothing at /v2; / lists the addresses"),
     ],
 )
@@ -101,15 +102,17 @@ def test_errors_are_one_sentence(client: TestClient, path: str, status: int, det
 def test_ready_tells_which_store_fails(client: TestClient, nowhere: str, tmp_path: Path) -> None:
     assert client.get("/ready").status_code == 200
     answer = make_client(tmp_path, redis_url=f"redis://{nowhere}/0").get("/ready")
-    assert answer.status_code == 503
+    assert answer.status_code == 200  # PostgreSQL can answer all that Redis can
     assert answer.json()["redis"]["status"] == "failed"
     assert answer.json()["postgresql"]["status"] == "ok"
+    answer = make_client(tmp_path, redis_url=f"redis://{nowhere}/0", postgres_dsn=f"postgresql://{nowhere}/none").get("/ready")
+    assert answer.status_code == 503
 
 
 def test_no_store_at_all(stores: LocalConfig, nowhere: str, tmp_path: Path) -> None:
     client = make_client(tmp_path, redis_url=f"redis://{nowhere}/0", postgres_dsn=f"postgresql://{nowhere}/none")
     answer = client.get("/v1/users/1/recommendations")
-    assert (answer.status_code, answer.json()["detail"]) == (503, "neither Redis nor PostgreSQL can be reached")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "no store that could answer can be reached")
     assert client.get("/health").json() == {"status": "ok"}
 
 
@@ -137,9 +140,18 @@ def test_everyones_popular_list_is_remembered_when_both_stores_are_gone(client: 
     assert [item["title"] for item in answer["items"]] == ['The "for_you 1", large', 'The "for_you 2", large']
     popular = client.get("/v1/popular", params={"age_band": "25-34", "limit": 2}).json()
     assert popular == {"release": "1999-02-01", "source": "popular", "segment": "all", "items": answer["items"]}
+    assert client.get("/ready").status_code == 200
     for path in ("/v1/items/for_you 1/similar", "/v1/users/user 1/recommendations/for_you 1/reason"):
         answer = client.get(path)
-        assert (answer.status_code, answer.json()["detail"]) == (503, "neither Redis nor PostgreSQL can be reached")
+        assert (answer.status_code, answer.json()["detail"]) == (503, "no store that could answer can be reached")
+
+
+def test_it_is_recalled_too_when_redis_was_emptied_while_postgresql_is_gone(client: TestClient, nowhere: str) -> None:
+    wait_until(lambda: client.app.state.stores.popular is not None)
+    lost = make_client(Path("unused"), prefix="cwtest-empty", postgres_dsn=f"postgresql://{nowhere}/none").app.state.stores
+    client.app.state.stores.readers = lost.readers
+    answer = client.get("/v1/users/user 1/recommendations")
+    assert (answer.status_code, answer.json()["source"], answer.json()["segment"]) == (200, "popular", "all")
 
 
 @pytest.mark.parametrize("path", ["/v1/popular", "/v1/items/for_you 1/similar", "/v1/users/user 1/recommendations"])

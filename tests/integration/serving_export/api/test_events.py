@@ -90,7 +90,7 @@ def test_a_list_that_is_shown_becomes_impressions(tmp_path: Path) -> None:
     made_up.publish(made_up.releases(), DAY)
     try:
         with make_client(tmp_path) as client:
-            wanted = {"limit": 2, "surface": "home", "variant": "b", "device": "app"}
+            wanted = {"limit": 2, "surface": "home", "variant": "diverse_home:diverse", "device": "app"}
             client.get("/v1/users/user 1/recommendations", params=wanted, headers={"X-Request-ID": "r-1"})
             client.get("/v1/users/user 1/recommendations", params={"shown": False})
     finally:
@@ -107,7 +107,7 @@ def test_a_list_that_is_shown_becomes_impressions(tmp_path: Path) -> None:
     assert (first["rank"], second["rank"], second["item_id"]) == (1, 2, "for_you 2")
     assert {first["event_id"] + "-", second["event_id"] + "-"} == {f"{json.loads(line)['id']}-{rank}-" for rank in (1, 2)}
     assert (first["request_id"], first["surface"], first["device"], first["event_type"]) == ("r-1", "home", "app", "impression")
-    assert first["context"] == {"list": "for_you", "release": str(DAY), "variant": "b"}
+    assert first["context"] == {"list": "for_you", "release": str(DAY), "experiments": {"diverse_home": "diverse"}}
 
 
 def test_a_full_disk_is_told_and_costs_no_recommendation(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pytest
 
 from cartwheel import warehouse
-from cartwheel.local.config import LocalConfig
+from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import get_settings
-from serving_export.releases.catalog import PublishBusyError
+from serving_export.releases.catalog import Build, PublishBusyError
 from serving_export.releases.content import SCHEMAS, Part, checksum, measure
 from serving_export.releases.lookup import IncompleteBuildError, recommend
 from serving_export.releases.postgres_store import PostgresStore
-from serving_export.releases.release import Releases, UnknownReleaseError, VerificationError
+from serving_export.releases.redis_store import RedisStore
+from serving_export.releases.release import RedisBehindError, Releases, UnknownReleaseError, VerificationError
 
 FIRST, SECOND, THIRD, FOURTH = (date(1999, 1, day) for day in (1, 2, 3, 4))
 
@@ -112,7 +113,7 @@ def test_only_the_latest_releases_stay_loaded_in_both_stores(target: Releases) -
         made_up.publish(target, day)
     assert query("select release_id from serving.releases order by 1") == [("1999-01-02",), ("1999-01-03",), ("1999-01-04",)]
     target.tidy()
-    assert target.redis.builds() == target.postgres.builds()
+    assert made_up.builds_in_redis() == target.redis.builds() == target.postgres.builds()
     partitions = query("select count(*) from pg_inherits where inhparent = 'serving.user_lists'::regclass")
     assert partitions == [(3,)]
 
@@ -229,6 +230,36 @@ def test_a_rollback_does_not_wait_for_a_publish_that_is_loading(target: Releases
     with target.catalog.lock(wait_s=1):  # as a publish holds it while it loads
         made_up.releases().rollback("1999-01-01", "ann", "the test")
         assert served(target) == {"1999-01-01"}
+
+
+def test_a_rollback_does_not_wait_while_builds_are_removed(target: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in (FIRST, SECOND, THIRD):
+        made_up.publish(target, day)
+    removed: list[str] = []
+
+    def remove(build: Build) -> None:
+        removed.append(build.release_id)
+        with pytest.raises(UnknownReleaseError):
+            made_up.releases().rollback(build.release_id, "ann", "the test")
+        made_up.releases().rollback("1999-01-02", "ann", "the test")
+
+    monkeypatch.setattr(target, "_remove", remove)
+    target.kept = 2
+    target.tidy()
+    assert (served(target), set(removed)) == ({"1999-01-02"}, {"1999-01-01"})
+
+
+def test_a_rollback_while_redis_is_away(target: Releases) -> None:
+    for day in (FIRST, SECOND):
+        made_up.publish(target, day)
+    (port,) = free_ports(1)
+    cut_off = made_up.releases()
+    cut_off.redis = RedisStore(f"redis://127.0.0.1:{port}/0", made_up.PREFIX)
+    with pytest.raises(RedisBehindError, match="roll back again once it is reached"):
+        cut_off.rollback("1999-01-01", "ann", "the test")
+    assert (target.postgres.current(), target.redis.current()) == ("1999-01-01.1", "1999-01-02.2")
+    target.rollback("1999-01-01", "ann", "the test")
+    assert served(target) == {"1999-01-01"}
 
 
 def test_the_apis_role_reads_serving_and_nothing_else(target: Releases) -> None:
