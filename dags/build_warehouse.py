@@ -2,7 +2,8 @@
 
 dbt builds the dates that have new files (`ops.pending_dates`) and the partition key itself, a layer at a time; tests run
 with the models they test, and a failing one stops the chain. The export writes the same dates to the lake as Parquet. Last,
-what is past its age is dropped, where the settings say so (docs/privacy.md); the chain does not wait for it.
+what is past its age is dropped, where the settings say so (docs/privacy.md), and what the running experiments have proven is
+kept for `marts.experiment_results`; the chain waits for neither.
 
 **When it fails**
 
@@ -74,6 +75,12 @@ def build_warehouse():
         export(partition_day(dag_run))
 
     @task
+    def analyse_experiments(dag_run=None) -> None:
+        from serving_export.experiments.results import keep_results
+
+        keep_results(partition_day(dag_run))
+
+    @task
     def retention(dag_run=None) -> int:
         from cartwheel.privacy.retention import retain
 
@@ -82,6 +89,7 @@ def build_warehouse():
     gate_raw = Gates(task_id="gate_raw", gates=("raw",))
     gate_marts = Gates(task_id="gate_marts", gates=("marts",))
     gate_raw >> dbt() >> gate_marts >> export() >> retention()
+    gate_marts >> analyse_experiments()
 
 
 build_warehouse()

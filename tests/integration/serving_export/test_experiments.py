@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import polars as pl
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from cartwheel import warehouse
 from cartwheel.cli import app
 from cartwheel.settings import get_settings
-from serving_export.experiments import analysis, registry
+from serving_export.experiments import analysis, registry, results
 from serving_export.experiments.assignment import bucket, variant_of
 from serving_export.experiments.definitions import Experiment, load_experiments
 
@@ -32,7 +33,7 @@ experiments:
       old: {share: 0.5}
       new: {share: 0.5, uses: {list: discover}}
 """
-MODELS = ("--select", "+experiment_performance", "+fct_user_days")
+MODELS = ("--select", "+experiment_performance", "+fct_user_days", "experiment_results")
 MARTS = ("fct_experiment_exposures", "fct_experiment_user_days", "experiment_performance")
 SEEN = [("impression", 1, 0), ("impression", 2, 0), ("impression", 3, 0), ("click", 1, 1), ("purchase", 1, 2)]
 
@@ -104,6 +105,35 @@ def test_a_late_file_and_a_build_from_scratch_agree(small):
     assert query("select count(*) from marts.fct_experiment_exposures where user_key = any(%s)", gone) == [(0,)]
     build(SECOND, *MODELS, "--full-refresh")
     assert {mart: checksums()[mart] for mart in MARTS} == late
+
+
+def test_what_was_proven_by_the_end_of_each_date_is_kept(small):
+    for day in (FIRST, SECOND, SECOND, date(1999, 1, 6)):  # the last is after the experiment
+        results.keep_results(day)
+    first, second = query("select event_date, users + control_users, is_primary, rate, uplift, verdict"
+                          " from marts.experiment_results where metric = 'click_rate' order by 1")  # fmt: skip
+    assert (first[0], second[0]) == (FIRST, SECOND) and first[1] < second[1]
+    assert first[2:] == second[2:] == (True, pytest.approx(1 / 3), None, "undecided"), "too few clicks for an interval"
+
+
+def test_results_are_those_of_the_analysis(small):
+    users = [user for user in KEYS.values() if variant_of(small, user)]
+    user_days = pl.DataFrame(
+        {
+            "event_date": FIRST,
+            "user_key": users,
+            "variant": [variant_of(small, user) for user in users],
+            "impressions": 30,
+            "clicks": [3 + number % 4 for number in range(len(users))],
+            "conversions": [number % 2 for number in range(len(users))],
+        }
+    )
+    found = analysis.analyse(small, user_days)
+    clicks, conversions = results.rows(FIRST, found)
+    compared, _ = found.comparisons
+    assert (clicks["uplift"], clicks["uplift_low"], clicks["p"]) == (compared.uplift.value, compared.uplift.low, compared.p)
+    assert (clicks["uplift_high_whenever"], clicks["p_whenever"]) == (compared.sequence.high, compared.always_valid_p)
+    assert (clicks["required_users"], conversions["uplift"]) == (found.required_users["click_rate"], None)
 
 
 def test_analysts_read_the_marts(small, stores):
