@@ -134,6 +134,7 @@ def serve(port: int, redis_url: str, journal: str, constant: bytes) -> None:
     async def get_constant() -> Response:
         return Response(constant, media_type="application/json")
 
+    app.router.routes.insert(0, app.router.routes.pop())  # tried first, as the lists' route is otherwise
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
 
 

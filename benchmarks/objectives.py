@@ -232,6 +232,8 @@ def main() -> None:
                 "joint_log_loss": round(float(figures["joint"]["log_loss"].mean()), 5),
                 "separate_log_loss": round(float(figures["separate"]["log_loss"].mean()), 5),
                 "log_loss_difference_high": round(loss.high, 5),
+                "joint_log_loss_by_clicks": round(float(figures["joint"]["clicked_log_loss"].mean()), 5),
+                "separate_log_loss_by_clicks": round(float(figures["separate"]["clicked_log_loss"].mean()), 5),
                 "alone_ndcg": round(float(figures["purchases alone"]["ndcg"].mean()), 5),
                 "users": len(figures["joint"]["ndcg"]),
                 "seeds": arguments.seeds,

@@ -44,7 +44,7 @@ class Schedule:
 
     epochs: int
     learning_rate: float  # the highest
-    weight_decay: float  # of matrices and embeddings; biases, norms and other vectors do not decay
+    weight_decay: float  # of what has two dimensions or more (matrices, tables); vectors (biases, norms) do not decay
     warm_up: float = 0.1  # share of the steps on which the learning rate rises
     clip: float | None = None  # the largest norm of all gradients together
     average: int | None = None  # power of the moving average that becomes the result; None: the last weights do
