@@ -8,7 +8,9 @@ at every later cut-off: its weights stay, the histories grow.
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -27,6 +29,7 @@ USERS_PER_STEP = 24
 VISITS_PER_USER = 8  # positions per user and epoch that the loss looks at
 TARGETS = 16  # purchases drawn per position
 REPEAT_WEIGHT = 0.3  # of a target that the user had bought before: the features know those better
+VALIDATION_USERS = 480
 MAX_HISTORY = 512  # what the lake keeps
 
 
@@ -38,6 +41,21 @@ def vocabulary(sequences: pl.DataFrame, items: pl.DataFrame, minimum: int) -> di
     return {"item_id": seen.filter(pl.col("count") >= minimum)["item_id"].sort().to_list()} | known
 
 
+class Visits(NamedTuple):
+    """Purchases of users, oldest first, and what the loss has to know of each [users, length]."""
+
+    codes: torch.Tensor  # [users, length, kinds], 0 as padding
+    days: torch.Tensor
+    horizon: torch.Tensor  # where the label window of its time ends
+    first: torch.Tensor  # where its item was first bought
+    ends: torch.Tensor  # whether it ends a visit that is followed by another within the window
+
+    @property
+    def users(self) -> torch.Tensor:
+        """Those from whom there is something to learn."""
+        return torch.nonzero(self.ends.any(1))[:, 0].cpu()
+
+
 def train_encoder(
     ranker: Ranker,
     sequences: pl.DataFrame,
@@ -45,9 +63,11 @@ def train_encoder(
     seed: int,
     epochs: int | None = None,
     checkpoint: Path | None = None,
+    later: pl.DataFrame | None = None,
 ) -> loop.History:
     """Train `ranker.encoder` on histories (features/sequences of the earliest cut-off).
 
+    With the histories of a `later` cut-off, each epoch also notes the loss of some users' visits since the earliest one.
     A shop where no visit has another one within the label window teaches it nothing: it stays as it began, with each
     item's popularity, and the history is empty.
     """
@@ -55,15 +75,13 @@ def train_encoder(
     device, config = ranker.device, ranker.config
     ranker.build_encoder()
     encoder = ranker.encoder
-    past = histories(sequences, items, config["vocabulary"], MAX_HISTORY)
-    share = start_from_histories(encoder, past["codes"][..., 0], seed).to(device)
-    codes, days = past["codes"].to(device), past["days"].to(device)
-    horizon, first, ends = (torch.from_numpy(part).to(device) for part in _targets(past, config["label_window_days"]))
+    visits = _visits(sequences, items, ranker, MAX_HISTORY)
+    share = start_from_histories(encoder, visits.codes[..., 0].cpu(), seed).to(device)
     catalogue = item_codes(
         pl.DataFrame({"item_id": config["vocabulary"]["item_id"]}).join(items, on="item_id", how="left", maintain_order="left"),
         config["vocabulary"],
     ).to(device)
-    users = torch.nonzero(ends.any(1))[:, 0].cpu()
+    users = visits.users
     if len(users) == 0:
         log.warning("the encoder stays as it began", reason=f"no visit has another within {config['label_window_days']} days")
         encoder.eval()
@@ -76,12 +94,19 @@ def train_encoder(
 
     def loss(batch: tuple[torch.Tensor, torch.Generator]) -> tuple[torch.Tensor, int]:
         drawn, generator = batch
-        value = _loss(encoder, drawn, codes, days, horizon, first, ends, catalogue, share, config["length"], generator)
-        return value, len(drawn)
+        return _loss(encoder, drawn, visits, catalogue, share, config["length"], generator), len(drawn)
+
+    def validate(module: Encoder) -> float:
+        generator = loop.generator(seed, schedule.epochs)  # the same draws after every epoch
+        parts = held_out.users[:VALIDATION_USERS].split(USERS_PER_STEP)
+        losses = [_loss(module, part, held_out, catalogue, share, config["length"], generator).item() for part in parts]
+        return float(np.average(losses, weights=[len(part) for part in parts]))
 
     schedule = replace(SCHEDULE, epochs=epochs or SCHEDULE.epochs)
-    steps, data = math.ceil(len(users) / USERS_PER_STEP), (codes, days, horizon, first, ends)
-    return loop.fit("encoder", encoder, batches, loss, steps, schedule, seed, checkpoint, data)
+    last = sequences.select(pl.col("event_ts").list.max().max()).item()
+    held_out = _visits(sequences.clear() if later is None else later, items, ranker, config["length"], since=last)
+    steps, has_later = math.ceil(len(users) / USERS_PER_STEP), len(held_out.users) > 0
+    return loop.fit("encoder", encoder, batches, loss, steps, schedule, seed, checkpoint, visits, validate if has_later else None)
 
 
 def start_from_histories(encoder: Encoder, bought: torch.Tensor, seed: int) -> torch.Tensor:
@@ -98,30 +123,28 @@ def start_from_histories(encoder: Encoder, bought: torch.Tensor, seed: int) -> t
     return counts / counts.sum().clamp(min=1)
 
 
-def _targets(past: dict, window_days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per position [users, length]: where its window ends, where its item was first bought, whether it ends a visit."""
-    events, (users, length) = past["events"], past["days"].shape
-    place = pl.col("place")
-    events = events.with_columns(
+def _visits(sequences: pl.DataFrame, items: pl.DataFrame, ranker: Ranker, length: int, since: datetime | None = None) -> Visits:
+    """The last `length` purchases of each user; with `since`, only later visits have something to teach."""
+    past = histories(sequences, items, ranker.config["vocabulary"], length)
+    place, window_days = pl.col("place"), ranker.config["label_window_days"]
+    events = past["events"].with_columns(
         first=place.min().over("user", "item_ids"),
-        ends=(pl.col("session_ids") != pl.col("session_ids").shift(-1).over("user")).fill_null(True),
+        ends=(pl.col("session_ids") != pl.col("session_ids").shift(-1).over("user")).fill_null(True)
+        & (pl.lit(True) if since is None else pl.col("event_ts") > since),
     )
     user, at = events["user"].to_numpy(), events["place"].to_numpy()
-    first, ends, horizon = (
-        np.zeros((users, length), np.int64),
-        np.zeros((users, length), bool),
-        np.zeros((users, length), np.int64),
-    )
+    horizon, first, ends = (np.zeros(past["days"].shape, kind) for kind in (np.int64, np.int64, bool))
     first[user, at], ends[user, at] = events["first"].to_numpy(), events["ends"].to_numpy()
-    days, counts = past["days"].numpy(), past["counts"].numpy()
-    for row in range(users):
-        known = days[row, : counts[row]]
-        horizon[row, : counts[row]] = np.searchsorted(known, known + window_days, side="right")
-    return horizon, first, ends & (horizon > np.arange(length) + 1)
+    for row, (days, count) in enumerate(zip(past["days"].numpy(), past["counts"].tolist(), strict=True)):
+        horizon[row, :count] = np.searchsorted(days[:count], days[:count] + window_days, side="right")
+    ends &= horizon > np.arange(length) + 1
+    known = (torch.from_numpy(part) for part in (horizon, first, ends))
+    return Visits(*(part.to(ranker.device) for part in (past["codes"], past["days"], *known)))
 
 
-def _loss(encoder, batch, codes, days, horizon, first, ends, catalogue, share, length, generator) -> torch.Tensor:
+def _loss(encoder, batch, visits, catalogue, share, length, generator) -> torch.Tensor:
     """Softmax loss of one batch of users, each seen through a random stretch of `length` purchases."""
+    codes, days, horizon, first, ends = visits
     device, full = codes.device, codes.shape[1]
 
     def draw(*shape: int) -> torch.Tensor:

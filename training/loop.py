@@ -59,7 +59,7 @@ class History:
     seconds: float = 0.0  # in the epochs; evaluation is left out
     waited: float = 0.0  # of these, seconds that the loop waited for its next batch
     examples: int = 0
-    stopped: bool = False  # by `after_epoch`
+    validation: list[float] = field(default_factory=list)  # loss after each epoch on data that is not trained on, if measured
 
     @property
     def data_share(self) -> float:
@@ -98,7 +98,7 @@ def fit(
     seed: int,
     checkpoint: Path | None = None,
     data: Sequence[Tensor | np.ndarray] = (),
-    after_epoch: Callable[[int, nn.Module], bool] | None = None,
+    validate: Callable[[Any], float] | None = None,
 ) -> History:
     """Train `module` in place, on the device it is on; it ends in evaluation mode, with the averaged weights if asked for.
 
@@ -109,8 +109,8 @@ def fit(
         loss: the mean loss of a batch, and of how many examples (one unless given). It may use `module` in any way.
         checkpoint: where the state lies after every epoch; a checkpoint of the same training is gone on from.
         data: what the batches are made of: a checkpoint of other data is ignored.
-        after_epoch: sees the epoch (from 0) and the weights that would be the result; True stops the training. It
-            runs in the first process alone, and not again for epochs that a checkpoint holds.
+        validate: the loss of the weights that would be the result, on data that is not trained on. It is asked after each
+            epoch, in the first process alone, and not again for epochs that a checkpoint holds.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -132,19 +132,25 @@ def fit(
             _log(name, resumed=f"{len(state.history.losses)}/{schedule.epochs} epochs", checkpoint=str(checkpoint))
     device.compile_if_worth_it(module, rounds * schedule.epochs)
     objective = device.shared(_Objective(module, loss))
-    while len(state.history.losses) < schedule.epochs and not state.history.stopped:
+    while len(state.history.losses) < schedule.epochs:
         epoch = len(state.history.losses)
         torch.manual_seed(_mixed(seed, epoch, device.rank()))  # for dropout
         module.train()
         _train_epoch(name, objective, _share(batches, epoch, rounds), rounds, state)
-        if after_epoch is not None:
-            shown = state.result.eval()
-            state.history.stopped = device.from_first(device.is_first() and bool(after_epoch(epoch, shown)))
+        if validate is not None:
+            state.history.validation.append(device.from_first(_validated(validate, state.result) if device.is_first() else 0.0))
+            _log(name, epoch=f"{epoch + 1}/{schedule.epochs}", validation_loss=round(state.history.validation[-1], 5))
         if checkpoint is not None and device.is_first():
             checkpoints.save(checkpoint, identity, state.saved())
     module.load_state_dict(state.result.state_dict())
     module.eval()
     return state.history
+
+
+@torch.no_grad()
+def _validated(validate: Callable[[Any], float], shown: nn.Module) -> float:
+    with device.autocast(next(shown.parameters()).device):
+        return validate(shown.eval())
 
 
 class _Objective(nn.Module):

@@ -76,7 +76,8 @@ def fit(
         "seed": seed,
     }
     stage = None if checkpoints is None else checkpoints / "encoder.pt"
-    encoder = train_encoder(ranker, first["sequences"], first["items"], seed, epochs.get("encoder_epochs"), stage)
+    later = tables[max(tables)]["sequences"] if len(tables) > 1 else None
+    encoder = train_encoder(ranker, first["sequences"], first["items"], seed, epochs.get("encoder_epochs"), stage, later)
     examples = examples_of(ranker, tables, events)
     checks.check_examples(examples.labels, examples.weights)
     stage = None if checkpoints is None else checkpoints / "scorer.pt"
@@ -134,6 +135,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
         )
         mlflow.log_params({"features": len(config["features"]), "items": len(config["vocabulary"]["item_id"])})
         registry.log_losses({stage: history.losses for stage, history in histories.items()})
+        registry.log_losses({f"{stage}_validation": history.validation for stage, history in histories.items()})
         mlflow.log_metrics(figures_of(histories))
         checksums = {f"data_{cutoff}": data.checksum(cutoff) for cutoff in cutoffs.training}
         tags = {champions.DATE_TAG: day.isoformat(), "seed": str(seed)} | checksums

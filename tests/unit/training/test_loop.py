@@ -19,6 +19,10 @@ class KilledError(Exception):
     """Stands for the end of the process."""
 
 
+def validated(shown):
+    return float(shown(INPUTS).mean())
+
+
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.3), nn.Linear(8, 1))
@@ -59,13 +63,15 @@ def test_matrices_decay_and_vectors_do_not():
 def test_the_result_is_the_moving_average_and_evaluation_sees_it():
     module, seen = network(), []
 
-    def look(epoch, shown):
+    def look(shown):
         seen.append((module[0].bias.detach().clone(), shown[0].bias.detach().clone()))
         assert not shown.training
-        return False
+        return float(len(seen))
 
     one_step_an_epoch = lambda epoch: [torch.arange(ROWS)]  # noqa: E731
-    fit("average", module, one_step_an_epoch, lambda rows: module(INPUTS).square().mean(), 1, SCHEDULE, 1, after_epoch=look)
+    loss = lambda rows: module(INPUTS).square().mean()  # noqa: E731
+    history = fit("average", module, one_step_an_epoch, loss, 1, SCHEDULE, 1, validate=look)
+    assert history.validation == [1.0, 2.0, 3.0]
     (live, shown), *later = seen
     assert torch.equal(shown, live) and len(later) == 2
     for weight, (live, average) in zip((4 / 5, 4 / 6), later, strict=True):
@@ -100,13 +106,12 @@ def test_one_seed_gives_one_result_and_learns():
 @pytest.mark.parametrize("killed_in", [(epoch, step) for epoch in range(3) for step in range(STEPS)])
 def test_killed_at_any_step_and_resumed(tmp_path, killed_in):
     undisturbed, killed, resumed = network(), network(), network()
-    history = train(undisturbed)
+    history = train(undisturbed, validate=validated)
     with pytest.raises(KilledError):
-        train(killed, killed_in=killed_in, checkpoint=tmp_path / "sum.pt")
+        train(killed, killed_in=killed_in, checkpoint=tmp_path / "sum.pt", validate=validated)
     assert (tmp_path / "sum.pt").exists() == (killed_in[0] > 0)
-    epochs_left = []
-    again = train(resumed, checkpoint=tmp_path / "sum.pt", after_epoch=lambda epoch, _: bool(epochs_left.append(epoch)))
-    assert epochs_left == list(range(killed_in[0], 3))
+    again = train(resumed, checkpoint=tmp_path / "sum.pt", validate=validated)
+    assert again.validation == history.validation and len(history.validation) == 3
     assert weights(resumed) == weights(undisturbed)
     assert again.losses == history.losses and again.examples == history.examples == 3 * ROWS
     assert [path.name for path in tmp_path.iterdir()] == ["sum.pt"]
@@ -181,14 +186,6 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_checkpoint_before(tmp_pat
     saved = torch.load(tmp_path / "poison.pt", weights_only=True)["state"]
     assert saved["history"]["losses"] == [0.0]
     assert all(value.isfinite().all() for value in saved["module"].values())
-
-
-def test_evaluation_can_stop_it_and_a_resumed_run_stays_stopped(tmp_path):
-    first, second = network(), network()
-    history = train(first, checkpoint=tmp_path / "sum.pt", after_epoch=lambda epoch, _: epoch == 1)
-    assert len(history.losses) == 2 and history.stopped
-    again = train(second, checkpoint=tmp_path / "sum.pt", killed_in=(2, 0))
-    assert len(again.losses) == 2 and weights(second) == weights(first)
 
 
 def test_the_share_of_time_spent_waiting_for_data(monkeypatch):

@@ -33,6 +33,18 @@ def score(ranker: Ranker, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.DataFrame(ranker.score(**{name: tables[name].to_arrow() for name in TABLES}))
 
 
+def test_later_visits_are_noted_and_change_no_weight(ranker: Ranker):
+    later, both = date(1999, 6, 22), {}
+    for cutoffs in ((CUTOFF,), (CUTOFF, later)):
+        tables = {cutoff: training_shop.tables(cutoff) for cutoff in cutoffs}
+        events = {cutoff: training_shop.labels(cutoff) for cutoff in cutoffs}
+        both[len(cutoffs)] = fit(tables, events, 5, encoder_epochs=2, scorer_epochs=1)
+    (alone, without), (found, history) = both[1], both[2]
+    assert without["encoder"].validation == [] and len(history["encoder"].validation) == 2
+    assert 0 < history["encoder"].validation[1] < history["encoder"].validation[0]
+    assert all(torch.equal(value, alone.encoder.state_dict()[name]) for name, value in found.encoder.state_dict().items())
+
+
 def test_a_shop_without_a_hierarchy_or_brands():
     tables = training_shop.tables(CUTOFF)
     tables["items"] = tables["items"].with_columns(pl.lit(None, pl.String).alias(name) for name in KINDS[1:])

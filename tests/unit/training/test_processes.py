@@ -28,7 +28,7 @@ from training.train import fit as fit_ranker
 torch.set_num_threads(1)
 folder, evaluated = Path(sys.argv[1]), []
 first, losses = train(
-    list(torch.arange(10).split(2)), checkpoint=folder / "sum.pt", after_epoch=lambda epoch, _: bool(evaluated.append(epoch))
+    list(torch.arange(10).split(2)), checkpoint=folder / "sum.pt", validate=lambda _: evaluated.append(0) or 1.5
 )
 again, _ = train(list(torch.arange(10).split(2)), checkpoint=folder / "sum.pt")  # from its checkpoint: nothing is left to do
 torch.save((evaluated, first, again, losses), folder / f"sum-{{device.rank()}}-of-{{device.processes()}}.pt")
@@ -68,7 +68,7 @@ def test_two_processes(tmp_path):
     (evaluated, weights, again, losses), (not_evaluated, others, _, others_losses) = (
         torch.load(tmp_path / f"sum-{rank}-of-2.pt") for rank in range(2)
     )
-    assert (evaluated, not_evaluated) == ([0, 1, 2], [])
+    assert (evaluated, not_evaluated) == ([0, 0, 0], [])
     assert losses == others_losses
     # Each round takes a batch for each process; the fifth has no partner, so the first comes again.
     alone, losses_alone = train([torch.tensor(rows) for rows in ([0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1])])
