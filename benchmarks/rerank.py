@@ -47,6 +47,7 @@ GRID = {
 }
 BELOW = (0.05, 0.1, 0.2, 0.5)  # diversity weights with the first K places kept
 K, DEEP = 10, 50
+LABELLED_FROM = 0.1  # weights at the points of the picture: those below stand too close
 console = Console(stderr=True, width=130)
 
 
@@ -191,9 +192,12 @@ def draw(curves: dict[str, Curve]) -> None:
             axis.plot(x, middle, "o-", color=colour, label=title, markersize=4)
             axis.fill_between(x, low, high, color=colour, alpha=0.15)
             for place, (weights, _) in enumerate(along):
+                if weights.diversity < LABELLED_FROM:
+                    continue
                 axis.annotate(
                     f"{weights.diversity:g}", (x[place], middle[place]), xytext=(4, 4), textcoords="offset points", fontsize=8
                 )
+        axis.margins(x=0.09)
         axis.axhline(-1, color="grey", linewidth=1, linestyle="--")
         axis.set(title=name, xlabel="diversity of the first ten places", ylabel="change of NDCG@10, %")
         axis.legend(frameon=False)

@@ -196,7 +196,7 @@ def left_behind(target: Releases) -> list[str]:
         ).fetchone()
     keys = sum(1 for _ in target.redis.client.scan_iter(f"{made_up.PREFIX}:*"))
     content = made_up.content(kept.partition_date)
-    expected = target.redis.checksum(kept.build_id, content).entries + 2  # and `ready`, and the pointer
+    expected = target.redis.checksum(kept.build_id, content).entries + 3  # and `ready`, the set of builds and the pointer
     found = {
         "partitions": (partitions, (1,)),
         "keys": (keys, expected),

@@ -158,8 +158,12 @@ def places_with(text: str) -> list[str]:
         if text.encode() in body or any(text in _texts(row) for row in rows):
             found.append(item["Key"])
     client = redis.Redis.from_url(get_settings().redis_url)
-    found += [key.decode() for key in client.scan_iter() if text.encode() in key or text.encode() in client.get(key)]
+    found += [key.decode() for key in client.scan_iter() if text.encode() in key or text.encode() in _held(client, key)]
     return found
+
+
+def _held(client: redis.Redis, key: bytes) -> bytes:
+    return b" ".join(sorted(client.smembers(key))) if client.type(key) == b"set" else client.get(key)
 
 
 def dump() -> dict[str, list[str]]:
@@ -170,7 +174,7 @@ def dump() -> dict[str, list[str]]:
         body = lake.get_bytes(bucket, item["Key"])
         rows = pq.read_table(io.BytesIO(body)).to_pylist() if item["Key"].endswith(".parquet") else []
         everything[item["Key"]] = sorted(_texts(row) for row in rows)
-    everything["redis"] = sorted(f"{key.decode()} {client.get(key)!r}" for key in client.scan_iter())
+    everything["redis"] = sorted(f"{key.decode()} {_held(client, key)!r}" for key in client.scan_iter())
     return everything
 
 

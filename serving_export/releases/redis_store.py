@@ -11,7 +11,7 @@ several times faster than a client's own pipeline.
 
 import time
 from collections.abc import Collection, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import cast
 
 import pyarrow as pa
@@ -96,8 +96,12 @@ class RedisStore:
     def builds(self) -> set[str]:
         return {build.decode() for build in cast("set[bytes]", self.client.smembers(f"{self.prefix}:builds"))}
 
-    def remove(self, build: str) -> None:
-        keys = self._scan(f"{self.prefix}:{build}:*")
+    def remove(self, build: str, content: Content | None = None) -> None:
+        """With `content`, which names every entry that can be there, its keys alone are asked for; else all keys are searched."""
+        if content is None:
+            keys = self._scan(f"{self.prefix}:{build}:*")
+        else:
+            keys = chain.from_iterable(self._keys(build, entries(part)[0]).to_pylist() for part in content)
         self.client.unlink(self._key(build, "ready"))
         while chunk := list(islice(keys, CHUNK)):
             self.client.unlink(*chunk)

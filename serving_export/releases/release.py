@@ -219,13 +219,17 @@ class Releases:
         self.redis.mark_ready(build.build_id)
 
     def _remove(self, build: Build) -> None:
-        """From both stores, its row last. Readers that hold the partition for long make this wait for the next run."""
+        """From both stores, its row last. Readers that hold the partition for long make this wait for the next run.
+
+        Redis never holds an entry that PostgreSQL lacks, as it is loaded after it and removed before it. So what PostgreSQL
+        holds of a layer names its keys, and a refresh need not search all others.
+        """
+        self.redis.remove(build.build_id, self.postgres.read(build.build_id) if build.is_layer else None)
         try:
             self.postgres.remove(build.build_id)
         except psycopg.errors.LockNotAvailable:
             log.warning("still being read; the next run removes it", build=build.build_id)
             return
-        self.redis.remove(build.build_id)
         self.catalog.forget(build)
         log.info("removed", build=build.build_id, status=build.status)
 
