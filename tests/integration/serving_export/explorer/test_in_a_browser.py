@@ -71,6 +71,7 @@ def sign_in(page: Page) -> None:
     page.keyboard.type(KEY)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
+    page.wait_for_load_state()  # from here on its script hears the keyboard
 
 
 def test_signing_in_leads_back_to_the_page_that_was_asked_for(page, address):
@@ -107,6 +108,7 @@ def test_finding_an_item_with_the_keyboard_alone(page):
 def test_a_user_and_the_way_to_an_item(page):
     sign_in(page)
     page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("user 1")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("User user 1")
