@@ -1,4 +1,4 @@
-"""The commands `experiments` and `experiment` of the command line `cartwheel`."""
+"""The commands `experiments`, `experiment` and `off-policy` of the command line `cartwheel`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,3 +77,35 @@ def show(found: "Analysis") -> None:
         for column, cell in zip(report.COLUMNS, row, strict=True):
             table.add_row(column, cell)
         console.print(table)
+
+
+def off_policy(
+    release: Annotated[str, typer.Argument(help="Date of a release in the lake; it need not be served.")],
+    first: Annotated[str, typer.Option(help="First day of the log.")],
+    last: Annotated[str, typer.Option(help="Last day of the log.")],
+    list: Annotated[str, typer.Option(help="Which of its lists.")] = "for_you",
+    surface: Annotated[str | None, typer.Option(help="Only lists that were shown here.")] = None,
+) -> None:
+    """What a release's lists would have earned where others were shown with known chances (docs/experiments.md)."""
+    import polars as pl
+    from rich.console import Console
+    from rich.table import Table
+
+    from cartwheel import lake
+    from cartwheel.cli import fail
+    from cartwheel.contracts import parse_partition_key
+    from serving_export.experiments import logged
+    from serving_export.experiments.off_policy import doubly_robust, ips, snips
+
+    try:
+        day, since, until = (parse_partition_key(text) for text in (release, first, last))
+        new = pl.DataFrame(lake.read("release", day, columns=["user_key", "list", "item_id", "rank"])).filter(list=list)
+        log = logged.log_of(logged.read_shown(since, until, surface), new)
+        table = Table("Estimate", "Clicks a list", "95 %")
+        table.add_row("as shown", f"{log.reward.sum() / (log.request.max() + 1):.4f}", "")
+        for name, found in (("IPS", ips(log)), ("SNIPS", snips(log)), ("doubly robust", doubly_robust(log))):
+            table.add_row(name, f"{found.value:.4f}", f"{found.low:.4f} to {found.high:.4f}")
+    except (ValueError, logged.NothingLoggedError, lake.MissingPartitionError) as error:
+        raise fail(str(error), code=1) from None
+    typer.echo(f"{log.request.max() + 1:,} lists of {log.list_size} places, shown to {log.user.max() + 1:,} users.")
+    Console().print(table)

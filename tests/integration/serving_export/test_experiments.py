@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cartwheel import warehouse
 from cartwheel.cli import app
 from cartwheel.settings import get_settings
-from serving_export.experiments import analysis, registry, results
+from serving_export.experiments import analysis, logged, registry, results
 from serving_export.experiments.assignment import bucket, variant_of
 from serving_export.experiments.definitions import Experiment, load_experiments
 
@@ -45,7 +45,13 @@ def load_events(day: date, users: list[str]) -> None:
         for user in users
         for kind, rank, minute in SEEN
     ]
-    load("interactions", day, "event_type, event_ts, event_id, user_id, item_id, rank, surface, request_id", rows)
+    half = '{"propensity": 0.5}'
+    drawn = [(*row, None) for row in rows] + [
+        (kind, f"{day} 11:00+00", f"{day}-{user}-{kind}-{rank}", user, f"i{rank}", rank, "drawn", f"{day}-{user}-drawn", chance)
+        for user in users[:2]
+        for kind, rank, chance in (("impression", 1, half), ("impression", 2, half), ("click", 2, None))
+    ]
+    load("interactions", day, "event_type, event_ts, event_id, user_id, item_id, rank, surface, request_id, context", drawn)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +140,16 @@ def test_results_are_those_of_the_analysis(small):
     assert (clicks["uplift"], clicks["uplift_low"], clicks["p"]) == (compared.uplift.value, compared.uplift.low, compared.p)
     assert (clicks["uplift_high_whenever"], clicks["p_whenever"]) == (compared.sequence.high, compared.always_valid_p)
     assert (clicks["required_users"], conversions["uplift"]) == (found.required_users["click_rate"], None)
+
+
+def test_lists_that_were_shown_with_known_chances_are_read_for_off_policy_estimates(small):
+    shown = logged.read_shown(SECOND, SECOND, surface="drawn")
+    users = sorted(KEYS[user] for user in USERS[20:22])
+    assert shown.select("user_key", "rank", "propensity", "clicked").rows() == [
+        row for user in users for row in ((user, 1, 0.5, False), (user, 2, 0.5, True))
+    ]
+    assert logged.read_shown(SECOND, SECOND).equals(shown) and logged.read_shown(SECOND, SECOND, surface="home").is_empty()
+    assert "1999-01-02" in output("off-policy", str(SECOND), "--first", str(SECOND), "--last", str(SECOND)), "no such release"
 
 
 def test_analysts_read_the_marts(small, stores):
