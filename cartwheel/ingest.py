@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 import psycopg
@@ -75,13 +75,9 @@ def ingest(day: date, again: bool = False) -> IngestReport:
 
 
 def interaction_dates(mapping: Mapping, files: list[landing.LandedFile]) -> set[date | None]:
-    """The dates that the shop has delivered interactions of; None stands for files that are dated row by row.
-
-    What came through the API alone is no delivery, as it records what was shown on any day; unless all comes through it.
-    """
-    reads = [(source, file.key) for file in files for source in mapping.sources_of(file.key)]
-    dates = {(source.name, source.file_date(key)) for source, key in reads if source.contract.name == "interactions"}
-    return {day for name, day in dates if name != API_SOURCE} or {day for _, day in dates}
+    """The dates of the interactions files; None for those dated row by row."""
+    reads = ((source, file.key) for file in files for source in mapping.sources_of(file.key))
+    return {source.file_date(key) for source, key in reads if source.contract.name == "interactions"}
 
 
 def expected_files(mapping: Mapping, day: date) -> str:
@@ -90,9 +86,29 @@ def expected_files(mapping: Mapping, day: date) -> str:
 
 
 def has_rows(connection: psycopg.Connection, day: date) -> bool:
-    """Whether rows of the shop's own files are of a day."""
-    query = "select from ops.loaded_dates where dataset = 'interactions' and business_date = %s and rows > 0 and source <> %s"
-    return connection.execute(query, (day, API_SOURCE)).fetchone() is not None
+    query = "select from ops.loaded_dates where dataset = 'interactions' and business_date = %s and rows > 0"
+    return connection.execute(query, (day,)).fetchone() is not None
+
+
+def check_delivery(day: date) -> None:
+    """Whether the shop's own interactions of a day are loaded.
+
+    What the API recorded is no delivery: people are shown lists on any day. Unless it is all that there has been for a week.
+
+    Raises:
+        NothingLandedError: they are not.
+    """
+    query = """
+        select coalesce(bool_or(business_date = %(day)s), false), count(*) from ops.loaded_dates
+        where dataset = 'interactions' and business_date between %(week_before)s and %(day)s and source <> %(api)s and rows > 0
+    """
+    with warehouse.connect() as connection:
+        given = {"day": day, "week_before": day - timedelta(days=7), "api": API_SOURCE}
+        ((delivered, lately),) = connection.execute(query, given).fetchall()
+    if lately and not delivered:
+        raise NothingLandedError(
+            f"of {day}, nothing has landed but what the API recorded: expected {expected_files(load_mapping(), day)}"
+        )
 
 
 class Run:

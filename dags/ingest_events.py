@@ -41,9 +41,11 @@ def ingest_events():
         from cartwheel.shop.mapping import MappingError
 
         try:
-            return vars(ingest.ingest(partition_day(dag_run)))
+            report = ingest.ingest(partition_day(dag_run))
+            ingest.check_delivery(partition_day(dag_run))
         except (ingest.NothingLandedError, MappingError) as error:  # a retry would find the same
             raise AirflowFailException(str(error)) from error
+        return vars(report)
 
     load()
 

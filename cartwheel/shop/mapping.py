@@ -20,7 +20,7 @@ from cartwheel.shop.source import FileFormat, Source
 
 __all__ = ["FileFormat", "Mapping", "MappingError", "Source", "built_in_mapping", "load_mapping", "read_mapping"]
 
-API_SOURCE = "the API"  # as ops.loaded_files names it
+API_SOURCE = "api"
 API_FILES = "interactions/{date}/api-*.jsonl"  # what the API's journal uploads, in contract form whatever the shop's files are
 ENDINGS = "{csv,csv.gz,csv.bz2,csv.xz,csv.zst,parquet,jsonl,jsonl.gz,jsonl.bz2,jsonl.xz,jsonl.zst}"
 

@@ -71,22 +71,26 @@ class Analysis:
         return "better" if comparison.sequence.value > 0 else "worse"
 
 
-def read(experiment: Experiment) -> tuple[pl.DataFrame, int, pl.DataFrame]:
+def read(experiment: Experiment, until: date | None = None) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     """An experiment's user days, how many users were shown another variant than theirs, and the covariate.
+
+    Up to its last day, or `until` an earlier one.
 
     Raises:
         NoDataError: the warehouse does not know the experiment as it is defined, or has seen nobody in it.
     """
     user_days = "select event_date, user_key, variant, impressions, clicks, conversions"
-    user_days += " from marts.fct_experiment_user_days where experiment = %s order by event_date, user_key"
-    mislabelled = "select count(*) from marts.fct_experiment_exposures where experiment = %s and logged_variant <> variant"
+    user_days += " from marts.fct_experiment_user_days where experiment = %s and event_date <= %s order by event_date, user_key"
+    mislabelled = "select count(*) from marts.fct_experiment_exposures"
+    mislabelled += " where experiment = %s and exposed_on <= %s and logged_variant <> variant"
     before = "select user_key, sum(purchases)::double precision from marts.fct_user_days"
     before += " where event_date >= %s and event_date < %s group by user_key order by user_key"
     with warehouse.connect() as connection:
         if not registry.is_applied(connection, experiment):
             raise NoDataError(f"the warehouse does not know {experiment.name} as it is defined: `cartwheel experiments --apply`")
-        rows = connection.execute(user_days.encode(), (experiment.name,)).fetchall()
-        ((shown_other,),) = connection.execute(mislabelled, (experiment.name,)).fetchall()
+        given = (experiment.name, until or experiment.ends_on)
+        rows = connection.execute(user_days.encode(), given).fetchall()
+        ((shown_other,),) = connection.execute(mislabelled.encode(), given).fetchall()
         since = experiment.starts_on - timedelta(days=COVARIATE_DAYS)
         purchases = connection.execute(before.encode(), (since, experiment.starts_on)).fetchall()
     if not rows:

@@ -84,6 +84,7 @@ def off_policy(
     first: Annotated[str, typer.Option(help="First day of the log.")],
     last: Annotated[str, typer.Option(help="Last day of the log.")],
     list: Annotated[str, typer.Option(help="Which of its lists.")] = "for_you",
+    places: Annotated[int, typer.Option(min=1, help="Only shown lists of at least so many places, and only these places.")] = 10,
     surface: Annotated[str | None, typer.Option(help="Only lists that were shown here.")] = None,
 ) -> None:
     """What a release's lists would have earned where others were shown with known chances (docs/experiments.md)."""
@@ -100,7 +101,7 @@ def off_policy(
     try:
         day, since, until = (parse_partition_key(text) for text in (release, first, last))
         new = pl.DataFrame(lake.read("release", day, columns=["user_key", "list", "item_id", "rank"])).filter(list=list)
-        log = logged.log_of(logged.read_shown(since, until, surface), new)
+        log = logged.log_of(logged.read_shown(since, until, surface), new, places)
         table = Table("Estimate", "Clicks a list", "95 %")
         table.add_row("as shown", f"{log.reward.sum() / (log.request.max() + 1):.4f}", "")
         for name, found in (("IPS", ips(log)), ("SNIPS", snips(log)), ("doubly robust", doubly_robust(log))):

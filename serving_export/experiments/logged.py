@@ -46,12 +46,12 @@ def read_shown(first: date, last: date, surface: str | None = None) -> pl.DataFr
     return pl.DataFrame(rows, SHOWN, orient="row")
 
 
-def log_of(shown: pl.DataFrame, new: pl.DataFrame) -> Log:
-    """The log for a new ranking; a click is a reward of 1.
+def log_of(shown: pl.DataFrame, new: pl.DataFrame, places: int) -> Log:
+    """The log for a new ranking's first places; a click is a reward of 1.
 
-    Only whole lists count: those with an item at each rank down to the lowest that was shown, of users whose new list is as
-    long. The guesses are the rates of clicks by rank, for one half of the users from the other, so that no user's clicks
-    take part in the guess that they correct.
+    Only whole lists count: those that showed one item at each of the `places`, of users whose new list is as long; what was
+    logged twice counts once. The guesses are the rates of clicks by rank, for one half of the users from the other, so that no
+    user's clicks take part in the guess that they correct.
 
     Args:
         shown: see `SHOWN`. new: user_key, item_id, rank of one list a user.
@@ -59,12 +59,13 @@ def log_of(shown: pl.DataFrame, new: pl.DataFrame) -> Log:
     Raises:
         NothingLoggedError: nothing is left.
     """
-    places: int = shown.select(pl.col("rank").max().fill_null(0)).item()
     request = ["user_key", "request_id"]
     long_enough = new.filter(rank=places).select("user_key")
-    whole = (
-        shown.group_by(request).agg(pl.col("rank").n_unique()).filter(rank=places).join(long_enough, on="user_key", how="semi")
+    shown = shown.filter(pl.col("rank").is_between(1, places)).unique(
+        [*request, "rank", "item_id"], keep="first", maintain_order=True
     )
+    sizes = shown.group_by(request).agg(pl.len(), ranks=pl.col("rank").n_unique())
+    whole = sizes.filter(len=places, ranks=places).join(long_enough, on="user_key", how="semi")
     rows = (
         shown.join(whole, on=request, how="semi")
         .join(new.select("user_key", "item_id", new_rank=pl.col("rank").cast(pl.Int64)), on=["user_key", "item_id"], how="left")
@@ -73,7 +74,10 @@ def log_of(shown: pl.DataFrame, new: pl.DataFrame) -> Log:
         .with_columns(half=pl.col("user").cast(pl.Int64) % 2)
     )
     if rows["half"].n_unique() < 2:
-        raise NothingLoggedError("no whole lists with propensities were shown to two users or more of the new ranking")
+        raise NothingLoggedError(
+            f"of {sizes.height} lists that were shown with propensities, {whole.height} have {places} places and a user whose new"
+            " list is as long; it takes those of two users or more"
+        )
     rates = rows.group_by("rank", half=1 - pl.col("half")).agg(guess=pl.col("clicked").mean())
     of_list = rates.group_by("half").agg(of_target=pl.col("guess").sum())
     rows = rows.join(rates, on=["rank", "half"], maintain_order="left").join(of_list, on="half", maintain_order="left")

@@ -11,7 +11,6 @@ import math
 from datetime import date
 from typing import Any
 
-import polars as pl
 import structlog
 
 from cartwheel import warehouse
@@ -33,8 +32,8 @@ def keep_results(day: date) -> None:
         if not experiment.starts_on <= day <= experiment.ends_on:
             continue
         try:
-            user_days, mislabelled, _ = analysis.read(experiment)
-            found = analysis.analyse(experiment, user_days.filter(pl.col("event_date") <= day), mislabelled)
+            user_days, mislabelled, _ = analysis.read(experiment, until=day)
+            found = analysis.analyse(experiment, user_days, mislabelled)
         except analysis.NoDataError as error:
             log.info("nothing to analyse", experiment=experiment.name, date=str(day), why=str(error))
             continue

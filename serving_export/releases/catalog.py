@@ -59,7 +59,7 @@ class Catalog:
 
     @contextmanager
     def lock(self, wait_s: float = LOCK_WAIT_S, what: str = "publish") -> Iterator[None]:
-        """Only one program at a time publishes; only one moves the pointer or removes builds (`pointer`, held briefly).
+        """Only one program at a time publishes; only one moves the pointer or chooses what to remove (`pointer`, held briefly).
 
         A lock ends with the process that holds it. Who needs both takes `publish` first.
 
@@ -165,7 +165,8 @@ class Catalog:
     def mend_times(self) -> None:
         """Times that lie ahead, because the server's clock was set back, count from now: what they hold up ends in time."""
         self._execute(
-            "update {0}.builds set created_at = least(created_at, now()), served_until = least(served_until, now())"
+            "update {0}.builds set created_at = least(created_at, now()),"
+            " served_until = case when served_until > now() then now() else served_until end"
             " where created_at > now() or served_until > now()",
             (),
         )

@@ -47,6 +47,7 @@ def prune() -> None:
     target = releases()
     with target.catalog.lock():
         target.tidy()
+        target.sweep()
         withdraw_without_consent(target)
 
 

@@ -96,6 +96,11 @@ class RedisStore:
     def builds(self) -> set[str]:
         return {build.decode() for build in cast("set[bytes]", self.client.smembers(f"{self.prefix}:builds"))}
 
+    def search_builds(self) -> set[str]:
+        """The builds of which there is any key, whatever `builds` says; searches all keys."""
+        second = (key.decode().removeprefix(f"{self.prefix}:").partition(":")[0] for key in self._scan(f"{self.prefix}:*:*"))
+        return set(second)
+
     def remove(self, build: str, content: Content | None = None) -> None:
         """With `content`, which names every entry that can be there, its keys alone are asked for; else all keys are searched."""
         if content is None:

@@ -143,23 +143,20 @@ class Releases:
             UnknownReleaseError: see `loaded`.
             RedisBehindError: Redis could not be reached; PostgreSQL serves the other release.
         """
-        build = self.loaded(release_id)
         try:
-            if not self.redis.is_ready(build.pointer):
+            if not self.redis.is_ready(self.loaded(release_id).pointer):
                 with self.catalog.lock():  # or somebody who is erased meanwhile would come back into Redis
                     self._restore_redis(self.loaded(release_id))
-        except UNREACHABLE:
-            log.warning("redis cannot be reached: rolling back PostgreSQL alone", build=build.build_id)
+        except UNREACHABLE as error:
+            log.warning("redis cannot be reached: rolling back PostgreSQL alone", release=release_id, error=str(error))
         with self.catalog.lock(POINTER_WAIT_S, "pointer"):
             build = self.loaded(release_id)
             self.catalog.switch(build, "rolled_back", requested_by=requested_by, reason=reason)
-            try:
-                self.redis.point_to(build.pointer)
-            except UNREACHABLE as error:
+            if not self._point_redis(build):
                 raise RedisBehindError(
-                    f"PostgreSQL serves {release_id}, Redis cannot be told ({error}): roll back again once it is reached,"
-                    " as it would come back with the release before"
-                ) from error
+                    f"PostgreSQL serves {release_id}, Redis could not be told: roll back again once it is reached, as it would"
+                    " come back with the release before"
+                )
         log.info("rolled back", build=build.build_id, requested_by=requested_by, reason=reason)
         return build
 
@@ -208,6 +205,25 @@ class Releases:
             store.load(build.build_id, content)
         return build
 
+    def _point_redis(self, build: Build) -> bool:
+        """Point Redis to a build that it holds; whether it could be reached and does."""
+        try:
+            if not self.redis.is_ready(build.pointer):
+                return False
+            self.redis.point_to(build.pointer)
+        except UNREACHABLE:
+            return False
+        return True
+
+    def sweep(self) -> None:
+        """Remove every build that Redis alone has keys of, however they came there: a backup, a replica that was behind.
+
+        Searches all keys.
+        """
+        for orphan in self.redis.search_builds() - self.postgres.builds():
+            self.redis.remove(orphan)
+            log.info("removed", build=orphan, status="only in redis")
+
     def _restore_redis(self, build: Build) -> None:
         """Fill Redis from PostgreSQL where it lost a build."""
         if self.redis.is_ready(build.pointer):
@@ -221,8 +237,8 @@ class Releases:
     def _remove(self, build: Build) -> None:
         """From both stores, its row last. Readers that hold the partition for long make this wait for the next run.
 
-        Redis never holds an entry that PostgreSQL lacks, as it is loaded after it and removed before it. So what PostgreSQL
-        holds of a layer names its keys, and a refresh need not search all others.
+        Redis is loaded after PostgreSQL and removed from before it. So what PostgreSQL holds of a layer names its keys, and a
+        refresh need not search all others; if Redis had lost its latest writes, `sweep` finds what is left.
         """
         self.redis.remove(build.build_id, self.postgres.read(build.build_id) if build.is_layer else None)
         try:

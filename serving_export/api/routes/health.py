@@ -45,7 +45,7 @@ LANDING_PAGE = """<!doctype html>
 the lists <code>for_you</code>, <code>buy_again</code> and <code>discover</code> of a user</li>
 <li><a href="/v1/releases">/v1/releases</a>: the releases that are loaded</li>
 <li><a href="/v1/releases/current">/v1/releases/current</a>: the one that is served</li>
-<li><a href="/ready">/ready</a>: whether both stores answer</li>
+<li><a href="/ready">/ready</a>: whether there is something to answer with, and how each store is</li>
 <li><a href="/docs">/docs</a> and <a href="/openapi.json">/openapi.json</a>: the whole interface</li>
 </ul>
 </html>

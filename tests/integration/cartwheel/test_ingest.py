@@ -12,7 +12,7 @@ from landing_zone import HEADER, clear, contents, land, land_bytes, own_landing_
 
 from cartwheel import ingest as ingest_module
 from cartwheel import warehouse
-from cartwheel.ingest import NothingLandedError, ingest
+from cartwheel.ingest import NothingLandedError, check_delivery, ingest
 from cartwheel.settings import get_settings
 from data_quality.raw import files
 
@@ -92,15 +92,18 @@ def test_a_missing_delivery_is_an_error_that_names_the_date():
         ingest(NEXT_DAY)
 
 
-def test_what_the_api_recorded_is_no_delivery_unless_all_comes_through_it():
+def test_what_the_api_recorded_is_loaded_and_is_no_delivery_unless_all_comes_through_it():
     event = '{"event_id": "%s", "event_type": "purchase", "user_id": "u", "item_id": "i", "event_ts": "1999-01-0%dT01:00:00Z"}'
     for number, day in enumerate((DAY, NEXT_DAY), start=1):
         land_bytes(f"interactions/{day}/api-{number}.jsonl", (event % (number, number)).encode())
     assert ingest(DAY).accepted == 1
+    check_delivery(DAY)
     land(KEY, "a,purchase,u,i,1999-01-01T01:00:00Z,1")
-    assert ingest(DAY).accepted == 1
-    with pytest.raises(NothingLandedError, match="no interactions have landed for 1999-01-02"):
-        ingest(NEXT_DAY)
+    assert (ingest(DAY).accepted, ingest(NEXT_DAY).accepted) == (1, 1)
+    check_delivery(DAY)
+    with pytest.raises(NothingLandedError, match=f"of {NEXT_DAY}, nothing has landed but what the API recorded: expected inter"):
+        check_delivery(NEXT_DAY)
+    check_delivery(DAY + timedelta(days=8))  # a week without a file: by now it has another way
 
 
 def test_an_unreadable_file_is_noted_and_named_by_the_gate_and_the_others_load():

@@ -11,10 +11,11 @@ from own_warehouse import SECRET, own_warehouse
 from small_warehouse import build, checksums, load, query
 from typer.testing import CliRunner
 
-from cartwheel import warehouse
+from cartwheel import lake, warehouse
 from cartwheel.cli import app
+from cartwheel.contracts import LAKE_SCHEMAS
 from cartwheel.settings import get_settings
-from serving_export.experiments import analysis, logged, registry, results
+from serving_export.experiments import analysis, logged, off_policy, registry, results
 from serving_export.experiments.assignment import bucket, variant_of
 from serving_export.experiments.definitions import Experiment, load_experiments
 
@@ -47,10 +48,12 @@ def load_events(day: date, users: list[str]) -> None:
     ]
     half = '{"propensity": 0.5}'
     drawn = [(*row, None) for row in rows] + [
-        (kind, f"{day} 11:00+00", f"{day}-{user}-{kind}-{rank}", user, f"i{rank}", rank, "drawn", f"{day}-{user}-drawn", chance)
-        for user in users[:2]
-        for kind, rank, chance in (("impression", 1, half), ("impression", 2, half), ("click", 2, None))
-    ]
+        (kind, f"{day} 11:00+00", f"{day}-{user}-{kind}-{rank}", user, item, rank, "drawn", f"{day}-{user}-drawn", chance)
+        for user, items in zip(users[:2], (("i1", "i2"), ("i2", "i1")), strict=True)
+        for kind, item, rank, chance in (
+            ("impression", items[0], 1, half), ("impression", items[1], 2, half), ("click", items[1], 2, None),
+        )
+    ]  # fmt: skip
     load("interactions", day, "event_type, event_ts, event_id, user_id, item_id, rank, surface, request_id, context", drawn)
 
 
@@ -142,14 +145,20 @@ def test_results_are_those_of_the_analysis(small):
     assert (clicks["required_users"], conversions["uplift"]) == (found.required_users["click_rate"], None)
 
 
-def test_lists_that_were_shown_with_known_chances_are_read_for_off_policy_estimates(small):
+def test_lists_that_were_shown_with_known_chances_are_weighed_against_a_release(small, monkeypatch):
     shown = logged.read_shown(SECOND, SECOND, surface="drawn")
-    users = sorted(KEYS[user] for user in USERS[20:22])
+    keys = [KEYS[user] for user in USERS[20:22]]
     assert shown.select("user_key", "rank", "propensity", "clicked").rows() == [
-        row for user in users for row in ((user, 1, 0.5, False), (user, 2, 0.5, True))
+        row for key in sorted(keys) for row in ((key, 1, 0.5, False), (key, 2, 0.5, True))
     ]
     assert logged.read_shown(SECOND, SECOND).equals(shown) and logged.read_shown(SECOND, SECOND, surface="home").is_empty()
-    assert "1999-01-02" in output("off-policy", str(SECOND), "--first", str(SECOND), "--last", str(SECOND)), "no such release"
+    asked = ("off-policy", str(SECOND), "--first", str(SECOND), "--last", str(SECOND), "--places", "2")
+    assert "1999-01-02" in output(*asked), "there is no such release"
+    monkeypatch.setattr(off_policy, "MINIMUM_EFFECTIVE_ROWS", 1)
+    rows = [(key, "for_you", rank, f"i{rank}", 0.5, "a reason") for key in keys for rank in (1, 2)]
+    lake.write("release", SECOND, pl.DataFrame(rows, schema=LAKE_SCHEMAS["release"].names, orient="row").to_arrow())
+    text = output(*asked)
+    assert "2 lists of 2 places, shown to 2 users" in text and "doubly robust" in text and "1.0000" in text
 
 
 def test_analysts_read_the_marts(small, stores):

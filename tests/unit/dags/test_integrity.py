@@ -62,7 +62,7 @@ def test_gates_stand_before_what_they_guard(bag):
         bag.dags[dag_id] for dag_id in ("build_warehouse", "build_features", "publish_recommendations")
     )
     assert {"gate_raw"} <= {task.task_id for task in warehouse.get_task("export").get_flat_relatives(upstream=True)}
-    assert warehouse.get_task("gate_marts").downstream_task_ids == {"export"}
+    assert warehouse.get_task("gate_marts").downstream_task_ids == {"export", "analyse_experiments"}
     assert features.get_task("gate_features_and_candidates").upstream_task_ids == {"features_and_candidates"}
     assert features.get_task("gate_features_and_candidates").downstream_task_ids == set()
     assert features.get_task("gate_features_and_candidates").gates == ("features", "candidates")

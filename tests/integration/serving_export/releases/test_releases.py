@@ -249,6 +249,17 @@ def test_a_rollback_does_not_wait_while_builds_are_removed(target: Releases, mon
     assert (served(target), set(removed)) == ({"1999-01-02"}, {"1999-01-01"})
 
 
+def test_what_redis_alone_holds_is_swept_away_whether_it_knows_of_it_or_not(target: Releases) -> None:
+    made_up.publish(target, FIRST)
+    for name in ("1998-12-31.7:for_you:user 3", "1998-12-30.5:ready"):
+        target.redis.client.set(f"{made_up.PREFIX}:{name}", b"from a backup")
+    target.tidy()
+    assert len(made_up.builds_in_redis()) == 3
+    target.sweep()
+    assert made_up.builds_in_redis() == target.redis.builds() == {target.postgres.current()}
+    assert served(target) == {"1999-01-01"}
+
+
 def test_a_rollback_while_redis_is_away(target: Releases) -> None:
     for day in (FIRST, SECOND):
         made_up.publish(target, day)

@@ -180,7 +180,7 @@ def test_what_the_api_uploads_is_read_as_it_writes_it_whatever_the_shop_says():
     )
     for mapping in (own, built_in_mapping()):
         (source,) = mapping.sources_of("interactions/2017-12-01/api-01a.jsonl")
-        assert source.name == "the API" and source.spec.fields is None
+        assert source.name == "api" and source.spec.fields is None
         assert source.file_date("interactions/2017-12-01/api-01a.jsonl") == date(2017, 12, 1)
     assert [source.name for source in own.sources_of("interactions/2017-12-01/web.jsonl")] == ["tx"]
 

@@ -30,7 +30,7 @@ def shown(seed: int = 3) -> pl.DataFrame:
 
 
 def test_the_estimates_hold_what_the_new_ranking_is_worth():
-    log, truth = log_of(shown(), NEW), CLICKED["best", 1] + CLICKED["good", 2]
+    log, truth = log_of(shown(), NEW, PLACES), CLICKED["best", 1] + CLICKED["good", 2]
     assert (log.list_size, int(log.user.max()) + 1, int(log.request.max()) + 1) == (PLACES, USERS, 2 * USERS)
     for estimate in (ips(log), snips(log), doubly_robust(log)):
         assert estimate.covers(truth) and estimate.high - estimate.low < 0.4
@@ -39,7 +39,7 @@ def test_the_estimates_hold_what_the_new_ranking_is_worth():
 
 def test_the_order_of_rows_does_not_matter():
     rows = shown()
-    assert ips(log_of(rows.sample(fraction=1, shuffle=True, seed=1), NEW.reverse())) == ips(log_of(rows, NEW))
+    assert ips(log_of(rows.sample(fraction=1, shuffle=True, seed=1), NEW.reverse(), PLACES)) == ips(log_of(rows, NEW, PLACES))
 
 
 def test_only_whole_lists_of_users_with_a_new_list_as_long_count():
@@ -49,11 +49,17 @@ def test_only_whole_lists_of_users_with_a_new_list_as_long_count():
         NEW.filter(pl.col("user_key") != "u008"),
         NEW.filter(~((pl.col("user_key") == "u009") & (pl.col("rank") == 3))),
     )
-    assert int(log_of(cut_off, NEW).request.max()) + 1 == 2 * USERS - 1
-    assert int(log_of(rows, without).user.max()) + 1 == int(log_of(rows, shorter).user.max()) + 1 == USERS - 1
+    assert int(log_of(cut_off, NEW, PLACES).request.max()) + 1 == 2 * USERS - 1
+    assert int(log_of(rows, without, PLACES).user.max()) + 1 == int(log_of(rows, shorter, PLACES).user.max()) + 1 == USERS - 1
+
+
+def test_what_was_logged_twice_counts_once_and_deeper_places_do_not_count():
+    rows = shown()
+    deeper = rows.filter(pl.col("rank") == 1).with_columns(rank=pl.lit(4, pl.Int64), item_id=pl.lit("more"))
+    assert ips(log_of(pl.concat([rows, rows.head(50), deeper]), NEW, PLACES)) == ips(log_of(rows, NEW, PLACES))
 
 
 @pytest.mark.parametrize("rows", [shown().clear(), shown().filter(user_key="u001")], ids=["nothing", "one user"])
 def test_too_little_is_told(rows):
-    with pytest.raises(NothingLoggedError, match="two users or more"):
-        log_of(rows, NEW)
+    with pytest.raises(NothingLoggedError, match=r"of (0|2) lists that were shown with propensities, (0|2) have 3 places"):
+        log_of(rows, NEW, PLACES)
