@@ -165,6 +165,8 @@ def test_analysts_read_the_marts(small, stores):
     with psycopg.connect(stores.postgres_dsn("analyst", "cartwheel_test_experiments", "analyst")) as connection:
         for mart in MARTS:
             assert connection.execute(f"select count(*) from marts.{mart}").fetchone() > (0,)
+    closed = "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind in ('r', 'v')"
+    assert query(f"{closed} and not has_table_privilege('cartwheel_explorer', oid, 'select')") == [], "dbt has built them twice"
 
 
 def test_the_commands_list_and_show_it_and_write_a_page(small, tmp_path):
