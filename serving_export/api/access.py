@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from serving_export.api.errors import Problem
 from serving_export.api.keys import Key, Keys
 from serving_export.api.limits import Limiter
+from serving_export.api.observe import header
 
 REFUSED: dict = {
     401: {"model": Problem, "description": "The key is missing or not in force."},
@@ -60,18 +61,18 @@ class Allow(HTTPBearer):
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]
         access: Access = request.app.state.access
-        header = request.headers.get("authorization")
-        if header is None and self.scope == "recommend" and access.open_recommendations and _is_local(request):
+        given = header(request.scope, b"authorization")
+        if given is None and self.scope == "recommend" and access.open_recommendations and _is_local(request):
             caller = "open"
             rate = access.requests_per_s
         else:
-            key = await self._key(access, header)
+            key = await self._key(access, given)
             caller, rate = key.key_id, key.requests_per_s or access.requests_per_s
-        request.state.caller, request.state.rate = caller, rate
+        request.scope["state"] |= {"caller": caller, "rate": rate}
         charge(request, 1)
 
-    async def _key(self, access: Access, header: str | None) -> Key:
-        scheme, _, token = (header or "").partition(" ")
+    async def _key(self, access: Access, given: str | None) -> Key:
+        scheme, _, token = (given or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized(f"this needs a key with the scope {self.scope!r}: Authorization: Bearer cw_…")
         try:
@@ -92,9 +93,10 @@ def charge(request: Request, cost: float, paid: float = 0) -> None:
         HTTPException: 429, the caller has asked too often.
     """
     access: Access = request.app.state.access
-    wait = access.limiter.wait_s(request.state.caller, request.state.rate, cost, paid)
+    state = request.scope["state"]
+    wait = access.limiter.wait_s(state["caller"], state["rate"], cost, paid)
     if wait:
-        raise HTTPException(429, f"more than {request.state.rate:g} requests a second", {"Retry-After": str(math.ceil(wait))})
+        raise HTTPException(429, f"more than {state['rate']:g} requests a second", {"Retry-After": str(math.ceil(wait))})
 
 
 def _unauthorized(detail: str) -> HTTPException:

@@ -4,8 +4,10 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from cartwheel.settings import get_settings
 from serving_export import explorer
@@ -16,6 +18,7 @@ from serving_export.api.impressions import Impressions
 from serving_export.api.journal import Journal
 from serving_export.api.keys import Keys
 from serving_export.api.observe import Observe, log_as_json
+from serving_export.api.query import Shortcut
 from serving_export.api.routes import events, health, items, metrics, recommendations, releases
 from serving_export.api.stores import Stores, remember_now_and_then, settings_stores
 from serving_export.api.uploads import upload_now_and_then
@@ -25,6 +28,7 @@ DESCRIPTION = """Recommendations of the release that is served, and the way back
 Errors are one sentence in `detail`. Every answer has an `X-Request-ID`, the caller's own if it sent one. Keys, limits and
 all else are in docs/api.md."""
 ROUTERS = (
+    recommendations.busiest,
     recommendations.router,
     items.router,
     releases.router,
@@ -36,9 +40,7 @@ ROUTERS = (
 
 def create_app(stores: Stores | None = None, access: Access | None = None, journal: Journal | None = None) -> FastAPI:
     """An application over these parts; by default over those of the settings."""
-    # Routes are tried in their order, those of the documentation before all that are added later.
-    first = recommendations.busiest.routes
-    app = FastAPI(title="Cartwheel", version="1", description=DESCRIPTION, lifespan=_lifespan, routes=first)
+    app = FastAPI(title="Cartwheel", version="1", description=DESCRIPTION, lifespan=_lifespan)
     settings = get_settings()
     app.state.stores = stores or settings_stores()
     app.state.access = access or Access(
@@ -51,6 +53,7 @@ def create_app(stores: Stores | None = None, access: Access | None = None, journ
     app.mount("/explorer", explorer.app)
     errors.explain(app)
     app.add_middleware(LimitBody)
+    app.add_middleware(Shortcut, route=cast(Route, recommendations.busiest.routes[0]))
     app.add_middleware(Observe)
     return app
 

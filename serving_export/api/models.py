@@ -21,7 +21,7 @@ class Context(BaseModel):
     device: Text | None = Field(None, description="As in the events: web, app … moves up what is bought on it.")
     region: Text | None = Field(None, description="As in the events: moves up what is bought there.")
     page_item: Text | None = Field(None, description="The item on the page: moves up similar ones, and is left out itself.")
-    exclude: list[Text] = Field([], max_length=MAX_EXCLUDED, description="Items to leave out, for example the basket.")
+    exclude: list[Text] = Field(default_factory=list, max_length=MAX_EXCLUDED, description="Items to leave out: the basket.")
 
     def says_something(self) -> bool:
         return not _CONTEXT.isdisjoint(self.model_fields_set)

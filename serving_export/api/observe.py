@@ -50,8 +50,8 @@ class Observe:
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-        request_id = given if PLAIN.fullmatch(given) else f"{_process}-{next(_number)}"
+        given = header(scope, b"x-request-id")
+        request_id = given if given and PLAIN.fullmatch(given) else f"{_process}-{next(_number)}"
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:
@@ -72,6 +72,14 @@ class Observe:
             log.info(
                 "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2), request_id=request_id
             )
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this lower-case name."""
+    for each, value in scope["headers"]:
+        if each == name:
+            return value.decode("latin-1")
+    return None
 
 
 @lru_cache(maxsize=512)

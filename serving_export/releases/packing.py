@@ -10,7 +10,6 @@ offset      type        what
 """
 
 import struct
-from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -75,8 +74,13 @@ def unpack(payload: bytes, first: int | None = None) -> list[Item]:
     if end != len(payload):
         raise ValueError(f"packed list has {len(payload)} bytes, not {end}")
     ids, reasons = _texts(payload, of_ids[:shown], ids_at), _texts(payload, of_reasons[:shown], reasons_at)
-    return list(map(Item, ids, scores, reasons))
+    return list(map(Item._make, zip(ids, scores, reasons, strict=True)))
 
 
 def _texts(payload: bytes, sizes: tuple[int, ...], start: int) -> list[str]:
-    return [payload[begin:end].decode() for begin, end in pairwise(accumulate(sizes, initial=start))]
+    texts = []
+    for size in sizes:
+        end = start + size
+        texts.append(payload[start:end].decode())
+        start = end
+    return texts

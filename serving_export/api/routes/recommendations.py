@@ -20,7 +20,7 @@ from serving_export.api.models import (
     UserRequest,
     UsersRequest,
 )
-from serving_export.api.query import Direct, parameters_of, read_query
+from serving_export.api.query import parameters_of, read_query
 from serving_export.api.recommend import Shown, body, item_list, ranked, read_list, recommend, record
 from serving_export.api.stores import TheStores
 from serving_export.releases.lookup import Reader, find_popular
@@ -29,7 +29,7 @@ from serving_export.segments import segment_chain
 allow = Allow("recommend")
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED)
 allowed = [Depends(allow)]
-busiest = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED, route_class=Direct)
+busiest = APIRouter(prefix="/v1", tags=["recommendations"], responses=REFUSED)
 UserId = Annotated[Text, Path(description="The shop's id of the user.")]
 EXCLUDE = frozenset({"exclude"})
 _encode = msgspec.json.Encoder().encode  # of dictionaries in the form of the models: twenty times faster than these
@@ -116,4 +116,4 @@ async def get_popular(
 def _note(request: Request, user_id: str, wanted: ListRequest, shown: Shown) -> None:
     """Impressions of a list that the caller shows."""
     if wanted.shown and shown.items:
-        request.app.state.impressions.note(record(user_id, request.state.request_id, wanted, shown))
+        request.app.state.impressions.note(record(user_id, request.scope["state"]["request_id"], wanted, shown))
