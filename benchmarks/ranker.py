@@ -6,8 +6,9 @@
 
 The protocol is that of `leave_one_out`. Settings follow from the data's size alone (`training.next_item.settings_for`), and the
 weights at the end of the training are what is measured, so that nothing is chosen on the test. Beside the quality stand the
-training's examples (targets) a second and the share of its time that it waited for data. Ends with one line of JSON, in which
-these two are lists, a value a seed.
+training's examples (targets) a second, the share of its time that it waited for data, and the share of the device's matrix rate
+that it used (`matrix_rate`; its operations are counted in an epoch ahead of all seeds). Ends with one line of JSON, in which
+these three are lists, a value a seed.
 """
 
 import argparse
@@ -23,11 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.leave_one_out import K, Scorer, Split, evaluate, read_split
-from training import next_item
+from benchmarks.matrix_rate import operations, rate
+from training import device, next_item
 from training.loop import History
 
 MEASURES = (f"hr_at_{K}", f"ndcg_at_{K}", "mrr")
-PACE = ("examples_per_second", "data_share")
+PACE = ("examples_per_second", "data_share", "matrix_share")
 console = Console(stderr=True, width=130)
 
 
@@ -50,6 +52,13 @@ def timed_fit(split: Split, seed: int, shape: dict[str, int | float]) -> tuple[S
     return scorer, time.monotonic() - started
 
 
+def operations_of_an_example(split: Split, settings: next_item.Settings) -> float:
+    """The matrix operations that training on one target takes, forward and backward, the mean over an epoch."""
+    histories: list[History] = []
+    done = operations(lambda: histories.append(trained(split, 0, replace(settings, epochs=1))[1]))
+    return done / histories[0].examples
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -61,14 +70,16 @@ def main() -> None:
     title = f"{arguments.data.name}: {len(split.measured):,} users, {len(split.items):,} items, leave one out, whole catalogue"
     console.print(title, asdict(settings))
     table = Table("seed", *(f"{part} {name}" for part in ("validation", "test") for name in ("HR@10", "NDCG@10")), "seconds",
-                  "examples/s", "data share", title=title)  # fmt: skip
+                  "examples/s", "data share", "matrix share", title=title)  # fmt: skip
     found: list[dict[str, float]] = []
+    where, of_an_example = device.chosen(), operations_of_an_example(split, settings)
     for seed in arguments.seeds:
         started = time.monotonic()
         scorer, history = trained(split, seed, settings)
         seconds = time.monotonic() - started
         validation, test = evaluate(split, scorer, "validation").means(), evaluate(split, scorer).means()
-        pace = {name: getattr(history, name) for name in PACE}
+        pace = {"examples_per_second": history.examples_per_second, "data_share": history.data_share,
+                "matrix_share": of_an_example * history.examples_per_second / rate(where)}  # fmt: skip
         found.append({f"validation_{name}": each for name, each in validation.items()} | test | {"fit_seconds": seconds} | pace)
         shown = [f"{part[name]:.4f}" for part in (validation, test) for name in MEASURES[:2]]
         table.add_row(str(seed), *shown, *times(found[-1]))
@@ -88,7 +99,8 @@ def main() -> None:
 
 def times(run: dict[str, float]) -> tuple[str, ...]:
     """The table's cells on the training itself."""
-    return f"{run['fit_seconds']:.0f}", f"{run['examples_per_second']:,.0f}", f"{run['data_share']:.1%}"
+    shares = f"{run['data_share']:.1%}", f"{run['matrix_share']:.0%}"
+    return f"{run['fit_seconds']:.0f}", f"{run['examples_per_second']:,.0f}", *shares
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ def set_up() -> None:
     atexit.register(dist.destroy_process_group)
 
 
+def chosen() -> torch.device:
+    """The GPU, of several the one of this process; without any, the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 

@@ -64,8 +64,8 @@ def fit(sequences: Sequence[np.ndarray], items: int, settings: Settings, seed: i
     encoder = Encoder([items + 1], **shape)
     with torch.no_grad():  # code 0 pads
         encoder.tables[0][1:] = encoder.SPREAD * spectral_vectors(sequences, items, settings.width, seed)
-    encoder.to("cuda" if torch.cuda.is_available() else "cpu")
-    where = encoder.bias.weight.device
+    where = device.chosen()
+    encoder.to(where)
     windows = [window for own in sequences for window in _windows(own + 1, settings.length + 1)]
     if not windows:
         raise ValueError("there is no user with two items: nothing follows anything")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.leave_one_out import Scorer, Split
 from benchmarks.rivals import sequential
+from training.device import chosen
 
 WIDTH, DROPOUT, LENGTH = 64, 0.2, 200
 NEGATIVES = 2048
@@ -44,5 +45,5 @@ class GRU4Rec(sequential.Model):
 
 def fit(split: Split, seed: int) -> Scorer:
     torch.manual_seed(seed)
-    model = GRU4Rec(len(split.items)).to(sequential.device())
+    model = GRU4Rec(len(split.items)).to(chosen())
     return sequential.train(model, model.loss, split, LENGTH)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.leave_one_out import Scorer, Split
 from benchmarks.rivals import sequential
+from training.device import chosen
 
 WIDTH, BLOCKS = 50, 2
 LONG, SHORT = (200, 0.2), (50, 0.5)  # length and dropout
@@ -72,5 +73,5 @@ def loss_of(model: SASRec, split: Split) -> sequential.Loss:
 def fit(split: Split, seed: int) -> Scorer:
     torch.manual_seed(seed)
     length, dropout = LONG if np.mean([len(own) for own in split.train]) > LONG_FROM else SHORT
-    model = SASRec(len(split.items), length, dropout).to(sequential.device())
+    model = SASRec(len(split.items), length, dropout).to(chosen())
     return sequential.train(model, loss_of(model, split), split, length)

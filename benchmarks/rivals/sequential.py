@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.leave_one_out import Scorer, Split, evaluate
+from training.device import chosen
 
 EPOCHS = 200
 CHECK_EVERY = 5  # epochs
@@ -33,10 +34,6 @@ class Model(nn.Module):
     def scores(self, states: Tensor) -> Tensor:
         """Of all items [n, items], from states [n, width]."""
         return states @ self.items.weight[1:].T
-
-
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def windows(sequences: list[np.ndarray], length: int) -> Tensor:
@@ -63,7 +60,7 @@ def epoch(loss: Loss, codes: Tensor, users: Tensor, optimizer: torch.optim.Optim
     """One pass over windows [users, length] in random order; returns the mean loss."""
     losses = []
     for batch in torch.randperm(len(codes)).split(USERS_PER_STEP):
-        part = trimmed(codes[batch]).to(device())
+        part = trimmed(codes[batch]).to(chosen())
         optimizer.zero_grad(set_to_none=True)
         targets = part[:, 1:]
         value = loss(part[:, :-1] * (targets > 0), targets, users[batch])  # no item without a next one, as when it is scored
@@ -102,7 +99,7 @@ def scorer(model: Model, length: int) -> Scorer:
     @torch.no_grad()
     def score(histories: list[np.ndarray]) -> np.ndarray:
         model.eval()
-        codes = windows(histories, length).to(device())
+        codes = windows(histories, length).to(chosen())
         last = ((codes > 0).sum(1) - 1).clamp(min=0)
         return model.scores(model(codes)[torch.arange(len(codes)), last]).cpu().numpy()
 

@@ -21,6 +21,7 @@ def test_the_pace_of_every_training_is_told(monkeypatch, capsys):
     ranker.main()
     printed = capsys.readouterr()
     figures = json.loads(printed.out.splitlines()[-1])
-    assert len(figures["examples_per_second"]) == len(figures["data_share"]) == len(figures["seeds"]) == 2
-    assert min(figures["examples_per_second"]) > 0 and all(0 < share < 1 for share in figures["data_share"])
+    assert {len(figures[name]) for name in (*ranker.PACE, "seeds")} == {2}
+    assert min(figures["examples_per_second"]) > 0
+    assert all(0 < share < 1 for share in figures["data_share"] + figures["matrix_share"])
     assert list(figures)[-2:] == ["hr_at_10", "ndcg_at_10"] and figures["hr_at_10"] == pytest.approx(0.5, abs=0.5)
