@@ -10,7 +10,6 @@ better, which takes a processor core an hour or more each for a million interact
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import astuple
 from datetime import date
@@ -25,6 +24,7 @@ from benchmarks import shop_baselines
 from benchmarks.leave_one_out import evaluate, read_split
 from benchmarks.rivals import METHODS, console, fitted
 from cartwheel.contracts import parse_partition_key
+from cartwheel.threads import spare_cores
 from training.metrics import Estimate, interval, resample_weights
 
 ENDS = ("", "_low", "_high")
@@ -94,7 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # trainings take an hour: seen as they go
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # as in training: threads on all cores wait for one another
+    spare_cores()
     if arguments.data:
         figures = of_file(arguments.data, arguments.methods)
     else:

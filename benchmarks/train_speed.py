@@ -25,9 +25,10 @@ from rich.table import Table
 
 from benchmarks.leave_one_out import K, Places, Split, evaluate, evaluate_rows, read_split
 from benchmarks.ranker import timed_fit
+from cartwheel.threads import THREADS
 from training.metrics import interval, resample_weights
 
-RUNS, EPOCHS, THREADS = 3, 5, max(1, (os.cpu_count() or 2) // 2)
+RUNS, EPOCHS = 3, 5
 LONG, SHORT, LONG_FROM = 200, 50, 50  # items of a history; the longer where users have more than 50 on average
 SETTINGS = {"width": 64, "blocks": 2, "heads": 2, "dropout": 0.2, "learning_rate": 1e-3, "batch": 128}
 OUR_NAMES = {"width": "width", "layers": "blocks", "heads": "heads", "dropout": "dropout", "length": "length", "epochs": "epochs"}

@@ -5,9 +5,10 @@ version that had passed the gate by then, so that building an old date again doe
 """
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cartwheel.settings import get_settings
+from cartwheel.threads import spare_cores
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +31,15 @@ def registry_client() -> "MlflowClient":
 
     mlflow.set_tracking_uri(get_settings().mlflow_url)
     return mlflow.MlflowClient()
+
+
+def load_version(version: str) -> Any:
+    """A registered version, ready to score: the `Ranker` of training/model.py as it was then."""
+    import mlflow
+
+    registry_client()
+    spare_cores()
+    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model()
 
 
 def trained_for(version: "ModelVersion") -> date:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import mlflow
 
-from cartwheel.champion import GATE_TAG, MODEL, PASSED, champion_for, registered_versions, registry_client, trained_for
+from cartwheel.champion import (
+    GATE_TAG,
+    MODEL,
+    PASSED,
+    champion_for,
+    load_version,
+    registered_versions,
+    registry_client,
+    trained_for,
+)
 from cartwheel.settings import get_settings
 
 if TYPE_CHECKING:
@@ -48,8 +57,7 @@ def champion_before(version: "ModelVersion") -> "ModelVersion | None":
 
 def load(version: str) -> "Ranker":
     """A registered version, ready to score."""
-    registry_client()
-    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model()
+    return load_version(version)
 
 
 def log_model(folder: Path, registered: bool) -> str | None:

@@ -9,7 +9,6 @@ model) and, with --register, a new version of the model `ranker`; whether it ser
 """
 
 import argparse
-import os
 import shutil
 import tempfile
 from datetime import date
@@ -18,11 +17,11 @@ from pathlib import Path
 import mlflow
 import polars as pl
 import structlog
-import torch
 
 from cartwheel import champion as champions
 from cartwheel.contracts import parse_partition_key
 from cartwheel.settings import RankerVariant, get_settings
+from cartwheel.threads import spare_cores
 from training import checks, data, device, registry, scorer, smaller
 from training.cutoffs import cutoffs_in_lake
 from training.encoder import train_encoder, vocabulary
@@ -114,8 +113,7 @@ def train(day: date, seed: int = SEED, register: bool = True) -> str | None:
         training.checks.BadTrainingDataError, training.loop.DivergedError: see `fit`.
     """
     device.set_up()
-    # Half the cores: on a busy machine, threads on all of them wait for one another and are ten times slower.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    spare_cores()
     settings, cutoffs = get_settings(), cutoffs_in_lake(day)
     log.info("training", date=str(day), cutoffs=[str(c) for c in cutoffs.training], gate=str(cutoffs.gate), budget_s=BUDGET_S)
     tables = {cutoff: data.load(cutoff, known_on=day) for cutoff in cutoffs.training}

@@ -11,8 +11,8 @@ from typing import Protocol
 import polars as pl
 import pyarrow as pa
 
+from cartwheel import champion as champions
 from cartwheel import lake
-from cartwheel.champion import MODEL, champion_version, registry_client
 from serving_export.experiments.definitions import Uses
 from serving_export.experiments.treatments import Treatments, read_treatments
 
@@ -37,16 +37,13 @@ def load_champion(day: date) -> tuple[Ranker, str]:
     Raises:
         NoChampionError: no version may serve the date.
     """
-    version = champion_version(day)
+    version = champions.champion_version(day)
     return load_version(version), version
 
 
 def load_version(version: str) -> Ranker:
     """A registered version, ready to score."""
-    import mlflow
-
-    registry_client()
-    return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").unwrap_python_model()
+    return champions.load_version(version)
 
 
 def load_for_experiments(treatments: Treatments) -> dict[str, Ranker]:
@@ -63,8 +60,8 @@ def load_for_experiments(treatments: Treatments) -> dict[str, Ranker]:
             rankers[version] = load_version(version)
         except (MlflowException, OSError) as error:
             raise VersionGoneError(
-                f"experiment {used_by.experiment}, variant {used_by.variant}: version {version!r} of {MODEL!r} cannot be loaded:"
-                f" {error}. Restore it in the registry, or end the experiment"
+                f"experiment {used_by.experiment}, variant {used_by.variant}: version {version!r} of {champions.MODEL!r} cannot"
+                f" be loaded: {error}. Restore it in the registry, or end the experiment"
             ) from error
     return rankers
 
