@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     )
     experiments_file: str = Field("", description="YAML that defines the experiments (docs/experiments.md); empty: none.")
     # Re-ranking (docs/reranking.md); a weight of 1 counts as much as the user's whole range of scores.
-    diversity_weight: float = Field(0.05, ge=0, description="Against items like those above them in the list.")
+    diversity_weight: float = Field(0.1, ge=0, description="Against items like those above them in the list.")
     novelty_weight: float = Field(0.0, ge=0, description="For items that few know.")
     calibration_weight: float = Field(0.0, ge=0, description="For a list with the user's own mix of categories.")
     repeats_weight: float = Field(0.0, ge=0, description="Against items shown on all days before and not bought since.")

@@ -8,7 +8,7 @@ THREADS = max(1, (os.cpu_count() or 2) // 2)
 def spare_cores() -> None:
     """Compute with half the cores from now on, unless OMP_NUM_THREADS says otherwise.
 
-    On a machine that does something else too, threads on all cores wait for one another and are ten times slower.
+    Where two tasks meet, threads on all cores wait for one another and are several times slower.
     """
     import torch
 
