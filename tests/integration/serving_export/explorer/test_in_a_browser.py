@@ -15,6 +15,7 @@ from cartwheel.local.config import free_ports
 from serving_export.api.application import create_app
 
 PHONE = {"width": 360, "height": 740}
+expect.set_options(timeout=30_000)  # a busy machine is no failure
 PAGES = ["", "user?id=user+1", "item?id=for_you+1", "search?q=user", "user?id=nobody"]
 
 
@@ -67,7 +68,8 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
 
 
 def sign_in(page: Page) -> None:
-    """With the keyboard: the field has the focus."""
+    """With the keyboard alone."""
+    expect(page.get_by_label("Key")).to_be_focused()  # by itself, soon after the page is there; keys before that are lost
     page.keyboard.type(KEY)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign in")
@@ -77,6 +79,7 @@ def sign_in(page: Page) -> None:
 def test_signing_in_leads_back_to_the_page_that_was_asked_for(page, address):
     page.goto(f"{address}user?id=user+1")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(page.get_by_label("Key")).to_be_focused()
     page.keyboard.type("not the key")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("That is not the key")
