@@ -7,6 +7,7 @@ with releases as (
 
     select
         release_id,
+        build_id,
         partition_date
     from {{ source('serving', 'releases') }}
 
@@ -39,18 +40,20 @@ buyers as (
 
 ),
 
+-- The lists as they were published: what a refresh lays over them is made from the very purchases that are counted here.
 -- Materialized, so that each buyer's lists are looked up once and not for every purchase.
 recommendations as materialized (
 
     select
         buyers.user_key,
-        lists.release_id,
+        releases.release_id,
         lists.list,
         lists.rank,
         lists.item_id,
         {{ reason_kind('lists.reason') }} as reason_kind,
         {{ rank_band('lists.rank') }} as rank_band
-    from {{ source('serving', 'recommendations') }} as lists
+    from {{ source('serving', 'lists') }} as lists
+    inner join releases on lists.build_id = releases.build_id
     inner join buyers on lists.user_id = buyers.user_id
 
 ),
