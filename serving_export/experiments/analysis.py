@@ -32,7 +32,8 @@ class Comparison:
     """One variant against the control on one metric, at the last day; and the days until then.
 
     `p` and `uplift` hold if the last day was fixed before; `always_valid_p` and `sequence` hold whenever one looks. `uplift`,
-    `sequence` and `by_day` are relative: 0.18 is 18 % more. They are nan until both variants have enough to count.
+    `sequence` and `by_day` are relative: 0.18 is 18 % more. They are nan until both variants have enough to count. The
+    latter two are what all days until then agree on, for all treatments together; their value is the day's own estimate.
     """
 
     metric: str
@@ -63,12 +64,13 @@ class Analysis:
         return self.sample_ratio_p >= planning.MISMATCH and not self.mislabelled
 
     def verdict(self, comparison: Comparison) -> Verdict:
-        """By the always-valid p-value, shared out among the treatments (Bonferroni)."""
+        """By the confidence sequence: whether all of it is above or below zero; undecided as well if its days contradict."""
         if not self.is_trustworthy:
             return "untrustworthy"
-        if comparison.always_valid_p > ALPHA / (len(self.users) - 1):
-            return "undecided"
-        return "better" if comparison.sequence.value > 0 else "worse"
+        low, high = comparison.sequence.low, comparison.sequence.high
+        if 0 < low <= high:
+            return "better"
+        return "worse" if low <= high < 0 else "undecided"
 
 
 def read(experiment: Experiment, until: date | None = None) -> tuple[pl.DataFrame, int, pl.DataFrame]:
@@ -131,13 +133,14 @@ def analyse(
     looks = _looks(user_days, sides, covariate)
     days = user_days["event_date"].unique().sort().to_list()
     tau = float(np.log1p(experiment.minimum_effect))
+    level = 1 - ALPHA / (len(counts) - 1)  # shared out among the treatments (Bonferroni)
     return Analysis(
         experiment,
         counts,
         planning.sample_ratio_p(np.array(list(counts.values())), np.array(list(experiment.shares.values()))),
         mislabelled,
         [
-            _compare(metric, name, days, [look[metric] for look in looks], experiment.control, tau)
+            _compare(metric, name, days, [look[metric] for look in looks], experiment.control, tau, level)
             for metric in METRICS
             for name in list(experiment.variants)[1:]
         ],
@@ -183,10 +186,13 @@ def _unknown(totals: np.ndarray, event: int) -> Ratio:
     return Ratio(totals[:, event].sum() / shown if shown else np.nan, np.nan, len(totals))
 
 
-def _compare(metric: str, variant: str, days: list[date], looks: list[dict[str, Ratio]], control: str, tau: float) -> Comparison:
+def _compare(
+    metric: str, variant: str, days: list[date], looks: list[dict[str, Ratio]], control: str, tau: float, level: float
+) -> Comparison:
     estimates = [_log_uplift(look[variant], look[control]) for look in looks]
     effects, variances = np.array(estimates).T
-    by_day = [ratio.relative(effect, half) for effect, half in zip(effects, sequential.margins(variances, tau), strict=True)]
+    ends = sequential.confidence_sequence(effects, variances, tau, level)
+    by_day = [Interval(*row) for row in np.expm1(np.column_stack([effects, ends])).tolist()]
     p_by_day = sequential.p_values(effects, variances, tau).tolist()
     last = looks[-1]
     return Comparison(

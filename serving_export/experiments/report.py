@@ -79,7 +79,7 @@ def plot(comparison: Comparison) -> str:
         figure = Figure(figsize=(5.6, 2.6), layout="constrained")
         axes = figure.add_subplot()
         low, high = ([getattr(day, side) for day in comparison.by_day] for side in ("low", "high"))
-        axes.fill_between(comparison.days, low, high, alpha=0.25, lw=0, label="95 %, whenever one looks")  # type: ignore[arg-type]
+        axes.fill_between(comparison.days, low, high, alpha=0.25, lw=0, label="whenever one looks")  # type: ignore[arg-type]
         axes.plot(comparison.days, [day.value for day in comparison.by_day], lw=1.8, label="uplift")  # type: ignore[arg-type]
         axes.axhline(0, color="black", lw=0.8)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))

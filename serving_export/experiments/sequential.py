@@ -29,6 +29,16 @@ def margins(variances: np.ndarray, tau: float, level: float = 0.95) -> np.ndarra
     return np.sqrt(variances * total / tau**2 * np.log(total / (variances * alpha**2)))
 
 
+def confidence_sequence(effects: np.ndarray, variances: np.ndarray, tau: float, level: float = 0.95) -> np.ndarray:
+    """What all looks so far agree on: lower and upper ends [looks, 2], nan before the first estimate.
+
+    The intervals of all looks cover the truth together, so what they have in common does too, and it only narrows. A lower end
+    above the upper one says that the effect is not the same at all times. 0 is outside just where a p-value is below 1 − level.
+    """
+    half = margins(variances, tau, level)
+    return np.stack([np.fmax.accumulate(effects - half), np.fmin.accumulate(effects + half)], axis=1)
+
+
 def _log_likelihood_ratio(effects: np.ndarray, variances: np.ndarray, tau: float) -> np.ndarray:
     total = variances + tau**2
     return 0.5 * np.log(variances / total) + tau**2 * effects**2 / (2 * variances * total)

@@ -1,7 +1,7 @@
 """The analysis on a small replayed shop: it finds what was planted, nothing where nothing is, and says when not to be trusted."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ from cartwheel.demo.shopfront import Shopfront
 from serving_export.experiments import report
 from serving_export.experiments.analysis import NoDataError, analyse
 from serving_export.experiments.definitions import Experiment
+from serving_export.experiments.ratio import Interval
 
 START, DAYS, USERS, PLACES = date(2017, 12, 1), 4, 1500, 5
 KEYS = [f"u{user:04}" for user in range(USERS)]
@@ -63,6 +64,39 @@ def test_it_finds_what_was_planted(found):
     assert clicks.uplift.covers(0.3) and clicks.uplift.low > 0
     assert clicks.sequence.low < clicks.uplift.low and clicks.sequence.high > clicks.uplift.high
     assert clicks.p_by_day == sorted(clicks.p_by_day, reverse=True)
+
+
+def test_the_verdict_is_that_of_the_evidence_and_not_of_the_last_day():
+    """Far better on the first day, a little worse in sum after the second: nothing ever spoke for worse."""
+    users = np.arange(1000)
+    clicks = {
+        ("control", 0): users % 2,
+        ("treatment", 0): users % 8 < 5,
+        ("control", 1): users % 4 < 2,
+        ("treatment", 1): users < 355,
+    }
+    user_days = pl.concat(
+        pl.DataFrame(
+            {"event_date": START + timedelta(day), "user_key": [f"{name} {user}" for user in users], "variant": name}
+        ).with_columns(impressions=10, clicks=pl.Series(each.astype(int)), conversions=0)
+        for (name, day), each in clicks.items()
+    )
+    analysis = analyse(EXPERIMENT, user_days)
+    found = analysis.comparisons[0]
+    first, last = found.by_day
+    assert found.p_by_day[0] < 0.001 and first.low > 0 and last.value < 0
+    assert last.low == first.low > last.high and analysis.verdict(found) == "undecided", "the days contradict"
+    assert analysis.verdict(replace(found, sequence=Interval(-0.02, 0.01, 0.09))) == "better"
+
+
+def test_several_treatments_share_the_level(logs):
+    """An interval for one of two treatments is that of 97.5 %: it excludes zero just when its p-value is below 2.5 %."""
+    user_days = assigned(EXPERIMENT, *logs)
+    third = (pl.col("variant") == "treatment") & (pl.col("user_key") < "u0500")
+    three = user_days.with_columns(variant=pl.when(third).then(pl.lit("third")).otherwise("variant"))
+    alone = analyse(EXPERIMENT, user_days.filter(~third)).comparisons[0].by_day[0]
+    shared = analyse(altered(0.5, 0.4, 0.1), three).comparisons[0].by_day[0]
+    assert shared.value == alone.value and shared.low < alone.low and shared.high > alone.high
 
 
 def test_it_finds_nothing_where_nothing_is(logs):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving_export.experiments.sequential import margins, p_values
+from serving_export.experiments.sequential import confidence_sequence, margins, p_values
 
 
 def test_by_hand():
@@ -21,6 +21,15 @@ def test_the_interval_excludes_zero_just_when_the_p_value_is_small():
     for factor, small in ((1.001, True), (0.999, False)):
         for effect, variance in zip(factor * edge, variances, strict=True):
             assert (p_values(np.array([effect]), np.array([variance]), tau=0.3)[0] < 0.05) == small
+
+
+def test_the_looks_of_a_sequence_only_narrow_it():
+    """Looks of variance 1 and τ = 1 reach 3.6566 to either side; one without an estimate adds nothing."""
+    found = confidence_sequence(np.array([np.nan, 1.0, np.nan, -2.0]), np.array([np.nan, 1.0, np.nan, 1.0]), tau=1.0)
+    assert np.isnan(found[0]).all()
+    assert found[1:] == pytest.approx(np.array([[-2.65637, 4.65637], [-2.65637, 4.65637], [-2.65637, 1.65637]]), abs=1e-4)
+    low, high = confidence_sequence(np.array([9.0, -9.0]), np.ones(2), tau=1.0)[-1]
+    assert low > high, "the two looks contradict"
 
 
 def test_peeking_every_day_raises_no_more_false_alarms_than_stated():
