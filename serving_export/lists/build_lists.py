@@ -38,7 +38,7 @@ def build_lists(day: date) -> None:
         cartwheel.lake.MissingPartitionError: the scores or features of that date are missing.
     """
     items, sales, rows_by_list = *(pl.DataFrame(lake.read(name, day)) for name in ("items", "features/item")), Counter[str]()
-    reranker = Reranker(day, items)
+    reranker = Reranker(day, items, with_effects=True)
     rows = lake.write_batches("release", day, _lists(day, items, sales, reranker, rows_by_list))
     segments = popular_lists(day, items, reranker.rules)
     lake.write("release_segments", day, segments.to_arrow())

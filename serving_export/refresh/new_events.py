@@ -18,9 +18,10 @@ PURCHASES: dict = {
     "session_id": pl.String,
 }
 LAST_FILE = "select coalesce(max(file_id), 0) from ops.loaded_files"
+WITHDRAWN = "select user_id from raw.users where business_date > %(day)s and not consent"
 # All of these users' purchases after the date, whichever file brought them; purchases without a session are one visit a day.
 # Who has said since then that the data may not be used is left out at once.
-PURCHASES_QUERY = """
+PURCHASES_QUERY = f"""
     with newcomers as materialized (
         select distinct interactions.user_id
         from raw.interactions
@@ -28,7 +29,7 @@ PURCHASES_QUERY = """
         where interactions.business_date > %(day)s
             and interactions.event_type = 'purchase'
             and loaded_files.file_id > %(seen)s and loaded_files.file_id <= %(last)s
-            and interactions.user_id not in (select user_id from raw.users where business_date > %(day)s and not consent)
+            and interactions.user_id not in ({WITHDRAWN})
     )
     select
         user_id,
@@ -44,10 +45,11 @@ PURCHASES_QUERY = """
 
 @dataclass(frozen=True)
 class NewPurchases:
-    """The columns of `PURCHASES`, and the number of the last file they are read from."""
+    """The columns of `PURCHASES`, the number of the last file they are read from, and who has withdrawn consent (user_id)."""
 
     purchases: pl.DataFrame
     last_file_id: int
+    withdrawn: list[str]
 
     def users(self) -> pl.DataFrame:
         """user_key and user_id of everyone who has bought something."""
@@ -60,4 +62,5 @@ def new_purchases(day: date, seen_file_id: int) -> NewPurchases:
         connection.execute("set transaction isolation level repeatable read")
         (last,) = connection.execute(LAST_FILE).fetchone()  # type: ignore[misc]
         rows = connection.execute(PURCHASES_QUERY, {"day": day, "seen": seen_file_id, "last": last}).fetchall()
-    return NewPurchases(pl.DataFrame(rows, schema=PURCHASES, orient="row"), last)
+        withdrawn = [user for (user,) in connection.execute(WITHDRAWN, {"day": day})]
+    return NewPurchases(pl.DataFrame(rows, schema=PURCHASES, orient="row"), last, withdrawn)

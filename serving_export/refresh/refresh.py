@@ -20,6 +20,7 @@ from serving_export.refresh.lists import candidates_of, refreshed_lists
 from serving_export.refresh.new_events import new_purchases
 from serving_export.releases.found_by import replace_found_by
 from serving_export.releases.release import Releases, releases
+from serving_export.releases.withdraw import withdraw
 
 log = structlog.get_logger()
 
@@ -49,6 +50,8 @@ def refresh(target: Releases | None = None, ranker: Ranker | None = None) -> int
             return 0
         base = target.catalog.below(served)
         found = new_purchases(base.partition_date, served.last_file_id or 0)
+        if served.is_layer:  # what was made of today's purchases of somebody who does not consent any more
+            withdraw(target, found.withdrawn, [served])
         with tempfile.TemporaryDirectory(prefix="cartwheel-refresh-") as folder:
             file = Path(folder) / "lists.arrow"
             rows = refreshed_lists(base, found.purchases, ranker) if len(found.purchases) else ()

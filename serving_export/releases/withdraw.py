@@ -49,10 +49,10 @@ class StoresEraser:
             return withdraw(target, [person.user_id])
 
 
-def withdraw(target: Releases, users: Iterable[str]) -> Places:
-    """Remove users from every build in both stores; callers hold `catalog.lock`. Rows and keys removed, by store."""
+def withdraw(target: Releases, users: Iterable[str], builds: Iterable[Build] | None = None) -> Places:
+    """Remove users from these builds, or all, in both stores; callers hold `catalog.lock`. Rows and keys removed, by store."""
     wanted, places = sorted(set(users)), Places()
-    for build in target.catalog.builds():
+    for build in target.catalog.builds() if builds is None else builds:
         for start in range(0, len(wanted), USERS_AT_ONCE):
             some = wanted[start : start + USERS_AT_ONCE]
             keys, rows = _withdraw_from(target.postgres, target.redis, build, some)

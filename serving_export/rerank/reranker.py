@@ -32,8 +32,11 @@ class Reranker:
         serving_export.rerank.rules.RulesError: the rules file cannot be used.
     """
 
-    def __init__(self, day: date, items: pl.DataFrame, of_items: Facts | None = None) -> None:
-        """`items` is the lake's dataset of the date; `of_items` what `read_items` finds for it, where that is known already."""
+    def __init__(self, day: date, items: pl.DataFrame, of_items: Facts | None = None, with_effects: bool = False) -> None:
+        """`items` is the lake's dataset of the date; `of_items` what `read_items` finds for it, where that is known already.
+
+        `with_effects`: also see what it changes, for `log_effects`; every list is made twice for that.
+        """
         self.settings = settings = get_settings()
         self.treatments = read_treatments(day)
         self.day, self.items, self.size = day, items, settings.list_size
@@ -42,7 +45,7 @@ class Reranker:
         users = lake.batches("users", day, ["user_key", "age_band", "income_band"])
         path = PROJECT_ROOT / settings.rules_file if settings.rules_file else None
         self.rules = read_rules(path, day, items, users)
-        self.effects = Effects(items, self.size)
+        self.effects = Effects(items, self.size) if with_effects else None
 
     def lists(self, scores: pl.DataFrame, user_item: pl.DataFrame, user_category: pl.DataFrame) -> pl.DataFrame:
         """The lists of some users: see `make_lists`. All tables are the date's, of the same users."""
@@ -70,7 +73,8 @@ class Reranker:
             facts = replace(facts, repeats=repeats(shown, settings.repeats_days, user_item))
         rules = replace(self.rules, owned=user_item.select("user_key", "item_id"))
         lists = make_lists(scores, self.items, self.size, Weights.of(settings), facts, rules)
-        self.effects.add(lists, make_lists(scores, self.items, self.size), facts)
+        if self.effects:
+            self.effects.add(lists, make_lists(scores, self.items, self.size), facts)
         return lists
 
     def _largest(self, setting: str) -> float:
@@ -78,7 +82,7 @@ class Reranker:
 
     def log_effects(self) -> None:
         """What re-ranking has changed in the lists made so far."""
-        for name, figures in self.effects.figures().items():
+        for name, figures in (self.effects.figures() if self.effects else {}).items():
             log.info("re-ranked", date=str(self.day), list=name, **figures)
 
 

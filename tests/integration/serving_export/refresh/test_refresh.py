@@ -202,6 +202,20 @@ def test_who_withdraws_consent_within_the_day_is_left_out(shop: None) -> None:
     assert shown("ann") == BEFORE
 
 
+def test_who_withdraws_consent_after_a_refresh_has_the_list_of_the_night_again(shop: None) -> None:
+    buy("0900", ("ann", "bread"), ("bob", "bread"))
+    refresh(ranker=LastItemRanker())
+    of_bob = shown("bob")
+    assert shown("ann") != BEFORE
+    land(f"users/{TODAY}.csv", "ann,false", header="user_id,consent\n")
+    ingest(TODAY)
+    assert refresh(ranker=LastItemRanker()) == 0, "nobody has bought anything since"
+    assert (shown("ann"), shown("bob")) == (BEFORE, of_bob)
+    buy("0915", ("bob", "cheese"))
+    assert refresh(ranker=LastItemRanker()) == 1
+    assert shown("ann") == BEFORE
+
+
 def test_a_rollback_stands_until_the_next_release(shop: None) -> None:
     make_release(DAY - timedelta(days=1))
     publish.rollback("1999-03-31", "the test", "to see")
