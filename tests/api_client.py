@@ -1,5 +1,7 @@
 """The API over made-up releases, for tests: an application of its own, with a journal in a folder of the test."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import made_up_releases as made_up
@@ -32,3 +34,8 @@ def make_client(journal: Path, key: str | None = None, address: str = "192.0.2.1
     token = get_settings().api_key if key is None else key
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return TestClient(make_app(journal, **options), headers=headers, client=(address, 50000))
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    while not happened():
+        time.sleep(0.01)

@@ -12,11 +12,12 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 MAX_WAITING_BYTES = 64 << 20
-MAX_SEGMENT_BYTES = 64 << 20
+MAX_SEGMENT_BYTES = 8 << 20  # an upload holds all events of a segment: some thirty times its size
 SEGMENTS = "*.jsonl"
 
 
@@ -29,6 +30,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.thread = ThreadPoolExecutor(1, "journal")  # its own: the shared ones may all wait for a store that hangs
         self.file: int | None = None
         self.waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self.waiting_bytes = 0
@@ -59,13 +61,15 @@ class Journal:
         if self.writer is not None:
             await self.writer
         self._end_segment()
+        self.thread.shutdown()
 
     async def _write(self) -> None:
         try:
             while self.waiting:
                 group, self.waiting, self.waiting_bytes = self.waiting, [], 0
                 try:
-                    await asyncio.to_thread(self._commit, b"".join(lines for lines, _ in group))
+                    lines = b"".join(lines for lines, _ in group)
+                    await asyncio.get_running_loop().run_in_executor(self.thread, self._commit, lines)
                 except OSError as error:
                     self._settle(group, JournalError(f"the journal cannot be written: {error.strerror or error}"))
                 else:

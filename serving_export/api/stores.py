@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 STORE_ERRORS = (redis.RedisError, psycopg.Error, IncompleteBuildError, OSError)
 REMEMBER_EVERY_S = 30.0
-REST_S = 1.0  # so long a store that failed is not asked again, while another can be
+REST_S = 1.0  # so long a store that failed is not asked again, while something else can answer
 EVERYONE = Entry("segment", ALL)
 NO_STORE = "no store that could answer can be reached"
 
@@ -71,8 +71,28 @@ class Stores:
         Raises:
             NoStoreError: see there.
         """
+        return await self._ask(question, self._awake())
+
+    async def ask_or_recall(self, question: Callable[[Reader], Awaitable[T | None]]) -> T | None:
+        """As `ask`; the popular list that this process remembers answers when no store that could is reached, or both rest.
+
+        Raises:
+            NoStoreError: none is remembered either.
+        """
+        awake = self._awake()
+        if self.popular is not None and not awake:
+            return await question(self.popular)
+        try:
+            return await self._ask(question, awake)
+        except NoStoreError:
+            if self.popular is None:
+                raise
+            return await question(self.popular)
+
+    async def _ask(self, question: Callable[[Reader], Awaitable[T | None]], awake: Sequence[Reader]) -> T | None:
         missed = False
-        for reader in self._in_turn():
+        readers = self.readers if awake is self.readers else sorted(self.readers, key=lambda reader: reader not in awake)
+        for reader in readers:
             try:
                 answer = await question(reader)
             except STORE_ERRORS as error:
@@ -81,32 +101,22 @@ class Stores:
                 log.warning("store failed", store=reader.name, error=type(error).__name__)
                 missed = True
                 continue
+            if self.failed_at:
+                self.failed_at.pop(reader.name, None)
             if answer is not None:
                 return answer
         if missed:
             raise NoStoreError
         return None
 
-    async def ask_or_recall(self, question: Callable[[Reader], Awaitable[T | None]]) -> T | None:
-        """As `ask`; the popular list that this process remembers answers when no store that could is reached.
-
-        Raises:
-            NoStoreError: none is remembered either.
-        """
-        try:
-            return await self.ask(question)
-        except NoStoreError:
-            if self.popular is None:
-                raise
-            return await question(self.popular)
-
-    def _in_turn(self) -> Iterable[Reader]:
-        """Those that failed just now come last."""
+    def _awake(self) -> Sequence[Reader]:
+        """Those that have not failed just now. When one has rested, a single request asks it, and the others let it rest on."""
         if not self.failed_at:
             return self.readers
         now = time.monotonic()
-        self.failed_at = {name: failed for name, failed in self.failed_at.items() if now - failed < REST_S}
-        return sorted(self.readers, key=lambda reader: reader.name in self.failed_at)
+        awake = [reader for reader in self.readers if now - self.failed_at.get(reader.name, -REST_S) >= REST_S]
+        self.failed_at |= {reader.name: now for reader in awake if reader.name in self.failed_at}
+        return awake
 
     async def remember_popular(self) -> None:
         """Keep everyone's popular list at hand; what was remembered stays while no store can be asked."""

@@ -21,7 +21,7 @@ LAST_FILE = "select coalesce(max(file_id), 0) from ops.loaded_files"
 WITHDRAWN = "select user_id from raw.users where business_date > %(day)s and not consent"
 # All of these users' purchases after the date, whichever file brought them; purchases without a session are one visit a day.
 # Who has said since then that the data may not be used is left out at once.
-PURCHASES_QUERY = f"""
+PURCHASES_QUERY = """
     with newcomers as materialized (
         select distinct interactions.user_id
         from raw.interactions
@@ -29,7 +29,7 @@ PURCHASES_QUERY = f"""
         where interactions.business_date > %(day)s
             and interactions.event_type = 'purchase'
             and loaded_files.file_id > %(seen)s and loaded_files.file_id <= %(last)s
-            and interactions.user_id not in ({WITHDRAWN})
+            and interactions.user_id not in (select user_id from raw.users where business_date > %(day)s and not consent)
     )
     select
         user_id,

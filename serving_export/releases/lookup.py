@@ -8,13 +8,16 @@ cannot be of two builds; where they do not, a build that was removed meanwhile i
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from serving_export.releases.packing import Item, unpack
 from serving_export.releases.store import Store, release_of
 from serving_export.segments import ALL, segment_chain
+
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
@@ -141,19 +144,29 @@ async def find_similar(reader: Reader, item_id: str) -> Found | None:
 
 
 class StoreReader:
-    """Reads a `Store` in a thread, an entry at a time."""
+    """Reads a `Store` in threads of its own, an entry at a time; a store that hangs holds up nobody else.
+
+    Its methods raise `TimeoutError` after `PATIENCE_S`.
+    """
+
+    THREADS, PATIENCE_S = 8, 5.0
 
     def __init__(self, store: Store) -> None:
         self.store, self.name = store, store.name
+        self.threads = ThreadPoolExecutor(self.THREADS, store.name)
 
     async def read(self, entries: Sequence[Entry], first: int | None = None) -> tuple[str, list[Any]] | None:
-        return await asyncio.to_thread(self._read, entries, first)
+        return await self._ask(self._read, entries, first)
 
     async def facts(self, build: str, kind: str, names: Sequence[str]) -> dict[str, Any]:
         if kind == "title":
-            return await asyncio.to_thread(self.store.titles, build, list(names))
-        found = await asyncio.to_thread(self.store.beside, build, kind, list(names))
+            return await self._ask(self.store.titles, build, list(names))
+        found = await self._ask(self.store.beside, build, kind, list(names))
         return {name: unpack(payload) if kind == "similar" else payload.decode() for name, payload in found.items()}
+
+    async def _ask(self, question: Callable[..., T], *arguments: Any) -> T:
+        asked = asyncio.get_running_loop().run_in_executor(self.threads, question, *arguments)
+        return await asyncio.wait_for(asked, self.PATIENCE_S)
 
     def _read(self, entries: Sequence[Entry], first: int | None) -> tuple[str, list[Any]] | None:
         build = self.store.current()

@@ -33,7 +33,7 @@ class Pool:
         try:
             if connection is None or _is_broken(connection):
                 connection = None
-                connection = warehouse.connect(self.dsn, autocommit=True, connect_timeout=2)
+                connection = warehouse.connect(self.dsn, autocommit=True, connect_timeout=2, tcp_user_timeout=5000)
                 connection.execute("set statement_timeout = '2s'")
             yield connection
         finally:

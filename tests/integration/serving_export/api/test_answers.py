@@ -4,8 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import httpx
 import made_up_releases as made_up
 import pytest
 import redis
-from api_client import make_client
+from api_client import make_client, wait_until
 from fastapi.testclient import TestClient
 from structlog.testing import CapturingLogger
 
@@ -34,11 +33,6 @@ def published(stores: LocalConfig) -> Iterator[None]:
     made_up.publish(made_up.releases(), DAY)
     yield
     made_up.drop_schema()
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    while not happened():
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -144,6 +138,23 @@ def test_everyones_popular_list_is_remembered_when_both_stores_are_gone(client: 
     for path in ("/v1/items/for_you 1/similar", "/v1/users/user 1/recommendations/for_you 1/reason"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["detail"]) == (503, "no store that could answer can be reached")
+
+
+def test_stores_that_have_just_failed_are_not_waited_for(
+    client: TestClient, nowhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each store is asked once; then the popular list answers, until they have rested and one request asks again."""
+    wait_until(lambda: client.app.state.stores.popular is not None)
+    options = {"redis_url": f"redis://{nowhere}/0", "postgres_dsn": f"postgresql://{nowhere}/none"}
+    stores, asked = client.app.state.stores, []
+    stores.readers = make_client(Path("unused"), **options).app.state.stores.readers
+    for reader in stores.readers:
+        monkeypatch.setattr(reader, "read", lambda *given, of=reader, read=reader.read: (asked.append(of.name), read(*given))[1])
+    monkeypatch.setattr("serving_export.api.stores.REST_S", 3600.0)
+    answers = [client.get("/v1/users/user 1/recommendations").json()["source"] for _ in range(20)]
+    assert set(answers) == {"popular"} and asked == ["redis", "postgresql"]
+    stores.failed_at = dict.fromkeys(stores.failed_at, -1e9)
+    assert [len(stores._awake()) for _ in range(3)] == [2, 0, 0]
 
 
 def test_it_is_recalled_too_when_redis_was_emptied_while_postgresql_is_gone(client: TestClient, nowhere: str) -> None:

@@ -1,10 +1,13 @@
 """Events from the API to raw, through the real journal, landing bucket and ingest; and through a process that is killed."""
 
+import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -13,12 +16,14 @@ from pathlib import Path
 import httpx
 import made_up_releases as made_up
 import pytest
-from api_client import make_client
+from api_client import make_client, wait_until
+from fastapi.testclient import TestClient
 
 from cartwheel import lake, warehouse
 from cartwheel.ingest import ingest
 from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import PROJECT_ROOT, get_settings
+from serving_export.api.journal import Journal
 from serving_export.api.uploads import upload_segments
 
 DAY = date(1999, 2, 3)
@@ -137,15 +142,50 @@ def test_every_acknowledged_event_of_a_killed_process_lands_exactly_once(tmp_pat
                 assert client.post("/v1/events", json={"events": batch}).status_code == 202
                 acknowledged += [each["event_id"] for each in batch]
                 if number == 200:
-                    time.sleep(0.2)  # the uploader gets its turn
+                    wait_until(lambda: len(landed()) > 0)  # the uploader had its turn
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
-    upload_segments(tmp_path)
-    assert list(tmp_path.glob("*.jsonl")) == []
+    wait_until(lambda: upload_segments(tmp_path) >= 0 and not list(tmp_path.glob("*.jsonl")))  # an upload may be at work still
     ingest(DAY)
     assert [row[0] for row in in_raw()] == sorted(acknowledged)
     assert len(landed()) == len(acknowledged)
+
+
+def test_uploads_go_on_after_one_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTWHEEL_API_UPLOAD_EVERY_S", "0.05")
+    monkeypatch.setenv("CARTWHEEL_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
+    with make_client(tmp_path) as client:
+        assert client.post("/v1/events", json={"events": [event(1)]}).status_code == 202
+        time.sleep(0.1)  # a first upload is at work
+        monkeypatch.delenv("CARTWHEEL_S3_ENDPOINT_URL")
+        before = uploaded(client)
+        wait_until(lambda: uploaded(client) == before + 1)
+    assert [each["event_id"] for each in landed()] == ["api-test-1"]
+
+
+def uploaded(client: TestClient) -> float:
+    (line,) = re.findall(r"^cartwheel_api_uploaded_events_total (.+)$", client.get("/metrics").text, re.MULTILINE)
+    return float(line)
+
+
+def test_events_are_safe_while_every_shared_thread_waits(tmp_path: Path) -> None:
+    """Such as for a database that hangs."""
+
+    async def journalled() -> None:
+        release, journal = threading.Event(), Journal(tmp_path)
+        hanging = [asyncio.create_task(asyncio.to_thread(release.wait)) for _ in range(64)]
+        try:
+            await asyncio.sleep(0)
+            await asyncio.wait_for(journal.append(b"{}\n"), 60)
+        finally:
+            release.set()
+            await asyncio.gather(*hanging)
+            await journal.close()
+
+    asyncio.run(journalled())
+    (segment,) = tmp_path.glob("*.jsonl")
+    assert segment.read_bytes() == b"{}\n"
 
 
 def wait_for(client: httpx.Client) -> None:
