@@ -4,10 +4,10 @@
     .venv/bin/python -m benchmarks.api --seconds 2
 
 Makes up a release of 5,000 users with 50 items a list, loads it into PostgreSQL and a Valkey of its own, and starts the API
-as it ships (keys, limits, impressions and their uploads, log, metrics) with one more route, `/constant`. A second process asks for users at
-random over 1, 2, 4 … 64 connections, each sending its next request when it has its answer; both routes in turns, three
-rounds of which the best counts, so that what else the machine does falls on both alike. Then it asks at half the rate, and
-then, at full load, the Valkey is killed.
+as it ships (keys, limits, impressions and their uploads, log, metrics) with one more route, `/constant`. A second process
+asks for users at random over 1, 2, 4 … 64 connections, each sending its next request when it has its answer; both routes in
+turns, three rounds of which the best counts, so that what else the machine does falls on both alike. Then it asks at half
+the rate, and then, at full load, the Valkey is killed.
 
 Full load is the smallest number of connections with 95 % of the highest throughput; half load as many connections paced to
 half of that throughput. The last line is a JSON document:

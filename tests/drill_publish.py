@@ -138,9 +138,12 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
     """Each publishes a day and disturbs it."""
 
     def killed(day: date) -> None:
-        with publisher(context, day) as process:
-            process.join(chance.uniform(0.0, 0.8))
-            process.kill()
+        died = False
+        while not died:  # one that has ended before its moment is no fault
+            with publisher(context, day) as process:
+                process.join(chance.uniform(0.0, 0.8))
+                process.kill()
+            died = process.exitcode == -signal.SIGKILL
 
     def killed_at_a_step(day: date) -> None:
         with publisher(context, day, chance.choice([step for step in made_up.STEPS if step != "within removing"])) as process:

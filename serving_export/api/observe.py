@@ -65,7 +65,7 @@ class Observe:
             await self.app(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "unknown")
+            route = getattr(scope.get("route"), "path_format", "unknown")
             requests, histogram = _measures(route, status)
             requests.inc()
             histogram.observe(seconds)

@@ -40,7 +40,7 @@ def answer(content: Any) -> Response:
 
 
 @busiest.get(
-    "/users/{user_id}/recommendations",
+    "/users/{user_id:path}/recommendations",
     response_model=Recommendations,
     responses={422: {"model": Problem, "description": "A parameter is wrong."}},
     openapi_extra=parameters_of(UserRequest, "user_id") | {"security": [{allow.scheme_name: []}]},
@@ -74,7 +74,7 @@ async def post_recommendations(request: Request, wanted: UsersRequest, stores: T
 
 
 @router.get(
-    "/users/{user_id}/recommendations/{item_id:path}/reason",
+    "/users/{user_id:path}/recommendations/{item_id:path}/reason",
     dependencies=allowed,
     response_model=Reason,
     responses={404: {"model": Problem, "description": "The item is not in this list of the user."}},

@@ -72,6 +72,14 @@ def test_an_unknown_user_gets_a_popular_list(client: TestClient) -> None:
     assert (answer["source"], answer["segment"], len(answer["items"])) == ("popular", "25-34|*", 5)
 
 
+def test_ids_may_hold_slashes(client: TestClient) -> None:
+    for user in ("shop/7", "shop%2F7", "a/recommendations/b"):
+        answer = client.get(f"/v1/users/{user}/recommendations").json()
+        assert (answer["user_id"], answer["source"]) == (user.replace("%2F", "/"), "popular")
+        reason = client.get(f"/v1/users/{user}/recommendations/aisle/9/reason")
+        assert (reason.status_code, reason.json()["detail"]) == (404, "this item is not in this list of this user")
+
+
 def test_releases(client: TestClient) -> None:
     (release,) = client.get("/v1/releases").json()
     assert (release["release_id"], release["status"], release["users"]) == ("1999-02-01", "serving", 30)
