@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     api_open_recommendations: bool = Field(False, description="Recommendations without a key, for callers on the API's machine.")
     api_requests_per_s: float = Field(1000, gt=0, description="Of a caller whose key says nothing else; twice as many at once.")
     api_journal_dir: Path = Field(LOCAL_DIR / "api-journal", description="Events and impressions until they are uploaded.")
+    api_oldest_event_days: int = Field(30, ge=1, description="How old an event sent to the API may be: its date is built again.")
     api_upload_every_s: float = Field(60, gt=0, description="How often the journal goes to the landing bucket.")
 
     # What the pipeline does

@@ -108,4 +108,5 @@ def _settings_of(config: LocalConfig) -> dict[str, str]:
         "api_url": config.url("api"),
         "api_key": config.api_key,
         "api_open_recommendations": "true",  # it listens on 127.0.0.1 only
+        "api_oldest_event_days": "36500",  # the demo's shop is of 2017
     }

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
+from cartwheel.settings import get_settings
 from serving_export.api.access import REFUSED, Allow, charge
 from serving_export.api.bodies import TOO_LARGE
 from serving_export.api.errors import Problem
@@ -42,10 +43,10 @@ async def post_events(request: Request) -> JSONResponse:
     """
     rows = await _rows(request)
     charge(request, len(rows), paid=1)
-    lines, rejected = [], []
+    lines, rejected, oldest_days = [], [], get_settings().api_oldest_event_days
     for number, row in enumerate(rows):
         try:
-            lines.append(encode(TakenEvent(checked(row))))
+            lines.append(encode(TakenEvent(checked(row, oldest_days))))
         except InvalidEventError as error:
             event_id = row.get("event_id") if isinstance(row, dict) else None
             shown = event_id if isinstance(event_id, str) else None
@@ -68,8 +69,10 @@ class InvalidEventError(ValueError):
         self.problems = problems
 
 
-def checked(row: Any, now: datetime | None = None) -> dict[str, Any]:
+def checked(row: Any, oldest_days: int, now: datetime | None = None) -> dict[str, Any]:
     """The event as it will be landed, its time in UTC. Ingest accepts it.
+
+    A device whose clock is off by years is refused: for its event, all dates since then would be built again.
 
     Raises:
         InvalidEventError: it breaks the contract.
@@ -86,10 +89,13 @@ def checked(row: Any, now: datetime | None = None) -> dict[str, Any]:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except OverflowError:
         at = datetime.max.replace(tzinfo=UTC)
+    now = now or datetime.now(UTC)
     if not YEARS[0] < at.year < YEARS[1]:
         problems.append(f"event_ts: not between {YEARS[0]} and {YEARS[1]}")
-    elif at > (now or datetime.now(UTC)) + CLOCKS_MAY_DIFFER:
+    elif at > now + CLOCKS_MAY_DIFFER:
         problems.append("event_ts: in the future")
+    elif now - at > timedelta(days=oldest_days):
+        problems.append(f"event_ts: more than {oldest_days} days ago; deliver older events as files")
     if "context" in event and not _is_plain(event["context"]):
         problems.append(f"context: more than {MAX_CONTEXT_BYTES >> 10} KiB, or a text with a NUL character")
     if problems:

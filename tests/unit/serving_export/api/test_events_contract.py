@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ rows = st.fixed_dictionaries(
 @given(rows)
 def test_an_accepted_event_is_never_rejected_by_ingest(row: dict) -> None:
     try:
-        event = checked(row, NOW)
+        event = checked(row, 10**6, NOW)
     except InvalidEventError as error:
         assert error.problems
         return
@@ -44,3 +45,11 @@ def test_an_accepted_event_is_never_rejected_by_ingest(row: dict) -> None:
     assert [reason for outcome in outcomes for reason in outcome.rejected["reason"]] == []
     good = [line for outcome in outcomes for line in outcome.good.to_dicts()]
     assert [(line["event_id"], line["business_date"]) for line in good] == [(row["event_id"], date.fromisoformat(day))]
+
+
+def test_an_event_of_a_clock_that_is_off_by_years_is_refused():
+    event = {"event_id": "e", "event_type": "click", "user_id": "u", "item_id": "i"}
+    assert checked(event | {"event_ts": "2019-12-02T00:00:00Z"}, 30, NOW)["event_ts"] == "2019-12-02T00:00:00Z"
+    for off in ("1970-01-01T00:00:00Z", "2019-12-01T23:59:59Z"):
+        with pytest.raises(InvalidEventError, match="event_ts: more than 30 days ago"):
+            checked(event | {"event_ts": off}, 30, NOW)
