@@ -1,12 +1,17 @@
-"""How long new lists take within the day, for 10, 100 and 1,000 users who have bought something.
+"""How long new lists take within the day, by the number of users who have bought something and of those refreshed before.
 
     make bench-refresh                   the release that is served (after `make demo`)
 
-Each number of users is a refresh in a process of its own: Python and the model are loaded, so many users of the release buy
-five of the hundred items that sell best, their lists are made, loaded into both stores as a layer and verified. The layer is
-removed instead of being switched to, which is two statements, so that nobody sees it. The tables are cut once beforehand, as
-the first refresh over a release does. The last line is a JSON document: the seconds of each step, the processor's seconds of
-all of it, and the straight lines through both: `fixed_seconds` and `seconds_per_user`.
+Each refresh is in a process of its own: Python and the model are loaded, so many users of the release buy five of the hundred
+items that sell best, their lists are made, loaded into both stores as a layer, and verified. The layer is removed instead of
+being switched to, which is two statements, so that nobody sees it; that takes as long as removing the layer before would. The
+tables are cut once beforehand, as the first refresh over a release does.
+
+First 10, 100 and 1,000 users are refreshed over the release alone. Then 10 are, over a layer that holds the lists of 10,000
+and 100,000 others: those of the release, again and again, under made-up ids. It is in PostgreSQL, from where a refresh reads it.
+
+The last line is a JSON document: the seconds of each step, the processor's seconds of all of it, and the straight lines
+through both: `fixed_seconds`, `seconds_per_user` and `seconds_per_earlier_user`.
 """
 
 import argparse
@@ -15,22 +20,32 @@ import logging
 import multiprocessing
 import tempfile
 import time
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
 from cartwheel import lake, warehouse
+from cartwheel.contracts import LISTS
 from serving_export.refresh import few_users
 from serving_export.refresh.layer import Layer, write_lists
 from serving_export.refresh.lists import refreshed_lists
 from serving_export.refresh.new_events import PURCHASES
 from serving_export.releases.catalog import Build
+from serving_export.releases.content import Content, Part
 from serving_export.releases.release import Releases, releases
 
 BOUGHT, OF_THE_BEST = 5, 100
+LONG_AGO = date(1900, 1, 1)
+STEPS = ("start", "lists", "load", "verify", "remove")
 USER_IDS = "select user_key, user_id from intermediate.int_user_keys where user_key = any(%s)"
 
 
@@ -49,8 +64,50 @@ def purchases(build: Build, users: int) -> pl.DataFrame:
     return made_up.with_columns(user_id=user_id, event_ts=at, session_id=pl.lit("1")).select(*PURCHASES)
 
 
-def refresh(users: int, asked_at: float) -> dict[str, float]:
-    """Seconds of each step, for a process that was asked for at that time of `time.time`."""
+@dataclass(frozen=True)
+class Others:
+    """Content with so many users, who have the lists of a release's users under made-up ids."""
+
+    release: Content
+    users: int
+
+    def __iter__(self) -> Iterator[Part]:
+        left = self.users
+        for number in count():
+            for part in self.release:
+                lists = part.lists[: left * len(LISTS)]
+                if not len(lists):
+                    continue
+                ids = pc.binary_join_element_wise(pa.scalar(f"other {number}"), lists["user_id"], " ")
+                yield Part(lists.set_column(0, "user_id", ids))
+                left -= len(lists) // len(LISTS)
+            if not left:
+                return
+
+
+@contextmanager
+def layer_before(users: int) -> Iterator[str | None]:
+    """What stands for the layer of earlier refreshes, of so many users: the name of its build. None without any."""
+    target = releases()
+    if not users:
+        yield None
+        return
+    base = target.catalog.below(served(target))
+    build = target.catalog.create(LONG_AGO.isoformat(), LONG_AGO, "made up")
+    try:
+        target.postgres.load(build.build_id, Others(target.postgres.read(base.build_id), users))
+        yield build.build_id
+    finally:
+        target.postgres.remove(build.build_id)
+        target.catalog.forget(build)
+
+
+def refresh(users: int, before: str | None, asked_at: float) -> dict[str, float]:
+    """Seconds of each step, for a process that was asked for at that time of `time.time`.
+
+    Args:
+        before: the build that stands for the layer of earlier refreshes.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     seconds, last = {"start": time.time() - asked_at}, time.time()
     target = releases()
@@ -66,14 +123,15 @@ def refresh(users: int, asked_at: float) -> dict[str, float]:
         file, ids = Path(folder) / "lists.arrow", bought.select("user_key", "user_id").unique()
         refreshed = write_lists(file, refreshed_lists(base, bought), ids, base.partition_date)
         took("lists")
-        content = Layer(base.partition_date, file, refreshed)
+        content = Layer(base.partition_date, file, refreshed, target.postgres.read(before) if before else ())
         layer = target.load_layer(base, content, 0)
         took("load")
         target.verify_build(layer, content)
         took("verify")
-        for store in (target.postgres, target.redis):
-            store.remove(layer.build_id)
+        target.redis.remove(layer.build_id, content)
+        target.postgres.remove(layer.build_id)
         target.catalog.forget(layer)
+        took("remove")
     return {"users": len(refreshed), "processor": time.process_time(), **seconds}
 
 
@@ -97,18 +155,29 @@ def cut() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument(
+        "--earlier", type=int, nargs="+", default=[10_000, 100_000], help="users refreshed before the first --users"
+    )
     arguments = parser.parse_args()
     document: dict = {"cut_once_seconds": round(cut(), 1), "refreshes": []}
-    for users in arguments.users:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            seconds = pool.apply(refresh, (users, time.time()))
-        document["refreshes"].append({name: round(value, 2) for name, value in seconds.items()})
+    few = arguments.users[0]
+    for users, earlier in [*((users, 0) for users in arguments.users), *((few, earlier) for earlier in arguments.earlier)]:
+        with layer_before(earlier) as before, multiprocessing.get_context("spawn").Pool(1) as pool:
+            seconds = pool.apply(refresh, (users, before, time.time()))
+        document["refreshes"].append({"earlier": earlier} | {name: round(value, 2) for name, value in seconds.items()})
         print(json.dumps(document["refreshes"][-1]), flush=True)
-    for name, steps in (("", ("start", "lists", "load", "verify")), ("processor_", ("processor",))):
-        counts = [each["users"] for each in document["refreshes"]]
-        slope, fixed = np.polyfit(counts, [sum(each[step] for step in steps) for each in document["refreshes"]], 1)
-        document |= {f"{name}fixed_seconds": round(float(fixed), 1), f"{name}seconds_per_user": round(float(slope), 4)}
-    print(json.dumps(document))
+    alone = [each for each in document["refreshes"] if not each["earlier"]]
+    for name, steps in (("", STEPS), ("processor_", ("processor",))):
+        slope, fixed = line(alone, "users", steps)
+        document |= {f"{name}fixed_seconds": round(fixed, 1), f"{name}seconds_per_user": round(slope, 4)}
+    slope, _ = line([each for each in document["refreshes"] if each["users"] == alone[0]["users"]], "earlier", STEPS)
+    print(json.dumps(document | {"seconds_per_earlier_user": round(slope, 6)}))
+
+
+def line(refreshes: list[dict[str, float]], by: str, steps: Sequence[str]) -> tuple[float, float]:
+    """Slope and intercept of the straight line through the seconds of these steps."""
+    slope, fixed = np.polyfit([each[by] for each in refreshes], [sum(each[step] for step in steps) for each in refreshes], 1)
+    return float(slope), float(fixed)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import cycle
 from multiprocessing.context import BaseContext
+from multiprocessing.synchronize import Event
 
 import made_up_releases as made_up
 import psycopg
@@ -106,6 +107,14 @@ def kill_store(config: LocalConfig, name: str) -> None:
     supervisor.proxy(config).signalProcess(name, "KILL")
 
 
+# What can befall a store. A killed one is started again.
+STORE_FAULTS: dict[str, Callable[[LocalConfig], object]] = {
+    "PostgreSQL killed": lambda config: kill_store(config, "postgres"),
+    "Redis killed": lambda config: kill_store(config, "valkey"),
+    "Redis emptied": lambda _: redis.Redis.from_url(get_settings().redis_url).flushall(),
+}
+
+
 def wait_for_stores() -> None:
     while True:
         try:
@@ -118,11 +127,18 @@ def wait_for_stores() -> None:
             return
 
 
+def fail_store(config: LocalConfig, fault: str, happened: Event) -> None:
+    """Let one of `STORE_FAULTS` happen, and wait until both stores answer."""
+    STORE_FAULTS[fault](config)
+    wait_for_stores()
+    happened.set()
+
+
 def publish_in_process(day: date, step: str | None) -> None:
     """For a process of its own; dies at a step of `made_up.STEPS` if one is named."""
     target = made_up.releases(kept=1, grace_s=1)
     if step:
-        made_up.STEPS[step](target)
+        made_up.befall(target, step)
     made_up.publish(target, day)
 
 
@@ -159,18 +175,13 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
         process.join()
         assert process.exitcode == -signal.SIGKILL
 
-    def store_killed(name: str) -> Callable[[date], None]:
+    def store_fails(fault: str) -> Callable[[date], None]:
         def disturb(day: date) -> None:
             with publisher(context, day) as process:
                 process.join(chance.uniform(0.0, 0.8))
-                kill_store(config, name)
+                STORE_FAULTS[fault](config)
 
         return disturb
-
-    def emptied(day: date) -> None:
-        with publisher(context, day) as process:
-            process.join(chance.uniform(0.0, 0.8))
-            redis.Redis.from_url(get_settings().redis_url).flushall()
 
     def two_at_once(day: date) -> None:
         with publisher(context, day), publisher(context, day):
@@ -178,11 +189,9 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
 
     return {
         MOMENT: killed,
-        "Redis killed": store_killed("valkey"),
-        "PostgreSQL killed": store_killed("postgres"),
+        **{fault: store_fails(fault) for fault in STORE_FAULTS},
         "refresh killed at a step": refresh_killed_at_a_step,
         "publisher killed at a step": killed_at_a_step,
-        "Redis emptied": emptied,
         "two publishers": two_at_once,
     }
 

@@ -27,6 +27,7 @@ from serving_export.releases.redis_store import RedisStore
 from serving_export.releases.release import Releases
 
 SCHEMA, PREFIX = "serving_test", "cwtest"
+Fault = Callable[[], None]
 USERS = [f"user {n}" for n in range(30)]
 SIZE = 5
 
@@ -132,22 +133,25 @@ def refresh(target: Releases, users: list[str], said: str) -> None:
         target.tidy()
 
 
-def _die(*_: Any) -> None:
+def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _wrap(owner: Any, method: str, before: bool = False) -> None:
+def _wrap(owner: Any, method: str, fault: Fault, before: bool = False) -> None:
     original = getattr(owner, method)
 
-    def wrapped(*arguments: Any, **options: Any) -> None:
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        if before:
+            fault()
+        result = original(*arguments, **options)
         if not before:
-            original(*arguments, **options)
-        _die()
+            fault()
+        return result
 
     setattr(owner, method, wrapped)
 
 
-def _die_within_redis_load(target: Releases) -> None:
+def _within_redis_load(target: Releases, fault: Fault) -> None:
     """After some commands were sent, of which the last may not have been answered."""
     redis_store.CHUNK = 10
     original = target.redis.client.connection_pool.connection_class.send_packed_command
@@ -156,37 +160,43 @@ def _die_within_redis_load(target: Releases) -> None:
     def some(connection: Any, command: Any, *arguments: Any, **options: Any) -> None:
         original(connection, command, *arguments, **options)
         if command[0].endswith(b"MSET\r\n") and next(sent) == 5:
-            _die()
+            fault()
 
     target.redis.client.connection_pool.connection_class.send_packed_command = some
 
 
-# Where a publisher can be made to die: after the step, unless the name says otherwise.
-STEPS: dict[str, Callable[[Releases], None]] = {
-    "before the load": lambda target: _wrap(target.postgres, "load", before=True),
-    "within the load of PostgreSQL": lambda target: _wrap(target.postgres, "_copy"),
-    "after the load of PostgreSQL": lambda target: _wrap(target.postgres, "load"),
-    "within the load of Redis": _die_within_redis_load,
-    "after the load of Redis": lambda target: _wrap(target.redis, "load"),
-    "within verifying": lambda target: _wrap(target.redis, "mark_ready"),
-    "after verifying": lambda target: _wrap(target.catalog, "set_verified"),
-    "between the two pointers": lambda target: _wrap(target.catalog, "switch"),
-    "after the pointers": lambda target: _wrap(target.redis, "point_to"),
-    "within removing": lambda target: _wrap(target.postgres, "remove"),
+# Where something can be made to befall a publisher: after the step, unless the name says otherwise.
+STEPS: dict[str, Callable[[Releases, Fault], None]] = {
+    "before the load": lambda target, fault: _wrap(target.postgres, "load", fault, before=True),
+    "within the load of PostgreSQL": lambda target, fault: _wrap(target.postgres, "_copy", fault),
+    "after the load of PostgreSQL": lambda target, fault: _wrap(target.postgres, "load", fault),
+    "within the load of Redis": _within_redis_load,
+    "after the load of Redis": lambda target, fault: _wrap(target.redis, "load", fault),
+    "within verifying": lambda target, fault: _wrap(target.redis, "mark_ready", fault),
+    "after verifying": lambda target, fault: _wrap(target.catalog, "set_verified", fault),
+    "between the two pointers": lambda target, fault: _wrap(target.catalog, "switch", fault),
+    "after the pointers": lambda target, fault: _wrap(target.redis, "point_to", fault),
+    "within removing": lambda target, fault: _wrap(target.postgres, "remove", fault),
 }
 
 
-def publish_and_die(day: date, step: str) -> None:
-    """For a process of its own."""
+def befall(target: Releases, step: str, fault: Fault = die) -> None:
+    """Let a fault happen when this publisher comes to a step for the first time."""
+    left = [fault]
+    STEPS[step](target, lambda: left.pop()() if left else None)
+
+
+def publish_and_fault(day: date, step: str, fault: Fault = die) -> None:
+    """For a process of its own, which dies unless another fault is named."""
     target = releases(kept=1)
-    STEPS[step](target)
+    befall(target, step, fault)
     publish(target, day)
 
 
 def refresh_and_die(users: list[str], said: str, step: str) -> None:
     """For a process of its own."""
     target = releases(kept=1)
-    STEPS[step](target)
+    befall(target, step)
     refresh(target, users, said)
 
 

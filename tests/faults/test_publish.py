@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from multiprocessing.context import BaseContext
 
 import drill_publish
@@ -24,7 +25,7 @@ from serving_export.releases.lookup import recommend
 from serving_export.releases.pool import Pool
 from serving_export.releases.postgres_store import PostgresStore
 from serving_export.releases.release import Releases
-from serving_export.releases.store import Store
+from serving_export.releases.store import Store, release_of
 
 REFRESHED = made_up.USERS[:20]
 OLD, NEW, NEXT = date(1999, 3, 1), date(1999, 3, 2), date(1999, 3, 3)
@@ -45,7 +46,7 @@ def processes() -> BaseContext:
 
 
 def publish_and_die(processes: BaseContext, day: date, step: str) -> None:
-    process = processes.Process(target=made_up.publish_and_die, args=(day, step))
+    process = processes.Process(target=made_up.publish_and_fault, args=(day, step))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
@@ -123,6 +124,33 @@ def test_killed(target: Releases, processes: BaseContext, step: str) -> None:
     made_up.publish(target, NEW)
     assert not [build for build in target.catalog.builds() if build.status in ("loading", "verified")]
     assert made_up.builds_in_redis() == target.redis.builds() == target.postgres.builds()
+
+
+@pytest.mark.parametrize("fault", drill_publish.STORE_FAULTS)
+@pytest.mark.parametrize("step", made_up.STEPS)
+def test_a_store_fails(target: Releases, processes: BaseContext, stores: LocalConfig, step: str, fault: str) -> None:
+    """It is back before the publisher goes on, which ends well or with an error; readers get whole lists throughout."""
+    before, after = OLD, NEW
+    if step == "within removing":
+        made_up.publish(target, NEW)
+        readers_have_had_their_time(target)
+        before, after = NEW, NEXT
+    happened = processes.Event()
+    fails = partial(drill_publish.fail_store, stores, fault, happened)
+    with drill_publish.Readers() as readers:
+        process = processes.Process(target=made_up.publish_and_fault, args=(after, step, fails))
+        process.start()
+        process.join(60)
+        assert happened.is_set()
+        target = made_up.releases(kept=1, grace_s=60)  # connections to a killed server are gone
+        target.tidy()
+        (served,) = set(releases_served_whole(target).values())
+        assert served == str(after) if process.exitcode == 0 else served in (str(before), str(after))
+        made_up.publish(target, after)
+        assert {release_of(store.current()) for store in (target.postgres, target.redis)} == {str(after)}
+    assert readers.wrong == []
+    assert sum(readers.reads.values()) > 20
+    assert drill_publish.left_behind(target) == []
 
 
 @pytest.mark.parametrize("step", made_up.STEPS)
