@@ -121,9 +121,10 @@ def refresh(users: int, before: str | None, asked_at: float) -> dict[str, float]
 
     with target.catalog.lock(60), tempfile.TemporaryDirectory() as folder:
         file, ids = Path(folder) / "lists.arrow", bought.select("user_key", "user_id").unique()
-        refreshed = write_lists(file, refreshed_lists(base, bought), ids, base.partition_date)
+        earlier = target.postgres.read(before) if before else ()
+        refreshed = write_lists(file, refreshed_lists(base, bought), ids, base.partition_date, earlier)
         took("lists")
-        content = Layer(base.partition_date, file, refreshed, target.postgres.read(before) if before else ())
+        content = Layer(base.partition_date, file)
         layer = target.load_layer(base, content, 0)
         took("load")
         target.verify_build(layer, content)

@@ -1,7 +1,7 @@
 """What a layer holds: the new lists of the users who have just bought something, and those of the layer before it.
 
-So there are never more than two layers to look through, a release and what has changed since. The new lists wait in a file on
-the local disk; those before are read from PostgreSQL, some at a time. Titles are of all items that the lists show.
+So there are never more than two layers to look through, a release and what has changed since. All lists wait in a file on the
+local disk, from where both stores are loaded and checked. Titles are of all items that the lists show.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,22 +18,13 @@ from serving_export.releases.content import SCHEMAS, Content, Part, items_shown,
 
 @dataclass(frozen=True)
 class Layer:
-    """Content (`content.Content`) of a layer over the release of a date.
-
-    `file` is what `write_lists` has written, and `users` the users in it; of `earlier` only the others' lists are taken.
-    """
+    """Content (`content.Content`) of a layer over the release of a date; `file` is what `write_lists` has written."""
 
     day: date
     file: Path
-    users: pa.Array
-    earlier: Content = ()
 
     def __iter__(self) -> Iterator[Part]:
         shown: set[str] = set()
-        for part in self.earlier:
-            others = part.lists.filter(pc.invert(pc.is_in(part.lists["user_id"], self.users)))
-            shown.update(items_shown(others))
-            yield Part(others)
         with pa.memory_map(str(self.file)) as source, pa.ipc.open_file(source) as reader:
             for number in range(reader.num_record_batches):
                 lists = pa.Table.from_batches([reader.get_batch(number)])
@@ -42,16 +33,19 @@ class Layer:
         yield Part(titles=titles_of(shown, self.day))
 
 
-def write_lists(file: Path, rows: Iterable[pa.Table], ids: pl.DataFrame, day: date) -> pa.Array:
+def write_lists(file: Path, rows: Iterable[pa.Table], ids: pl.DataFrame, day: date, earlier: Content = ()) -> pa.Array:
     """Write rows of a release, whole users at a time, as lists under the users' own ids; the ids of the users.
 
     Args:
         ids: user_key and user_id of all these users.
+        earlier: the layer before, whose lists of all other users are written too, if there are any new ones.
     """
-    users: list[pa.Array] = []
+    users = pa.array([], pa.string())
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMAS["lists"]) as writer:
         for some in rows:
             _, lists = lists_of_users(some, ids, day)
-            users.append(pc.unique(lists["user_id"]))
+            users = pa.concat_arrays([users, pc.unique(lists["user_id"])])
             writer.write_table(lists.cast(SCHEMAS["lists"]).combine_chunks())
-    return pa.concat_arrays(users) if users else pa.array([], pa.string())
+        for part in earlier if len(users) else ():
+            writer.write_table(part.lists.filter(pc.invert(pc.is_in(part.lists["user_id"], users))).combine_chunks())
+    return users

@@ -55,12 +55,12 @@ def refresh(target: Releases | None = None, ranker: Ranker | None = None) -> int
         with tempfile.TemporaryDirectory(prefix="cartwheel-refresh-") as folder:
             file = Path(folder) / "lists.arrow"
             rows = refreshed_lists(base, found.purchases, ranker) if len(found.purchases) else ()
-            users = write_lists(file, rows, found.users(), base.partition_date)
+            earlier = target.postgres.read(served.build_id) if served.is_layer else ()
+            users = write_lists(file, rows, found.users(), base.partition_date, earlier)
             if not len(users):
                 log.info("nothing to refresh: nobody has bought anything since", seen_file_id=served.last_file_id)
                 return 0
-            earlier = target.postgres.read(served.build_id) if served.is_layer else ()
-            content = Layer(base.partition_date, file, users, earlier)
+            content = Layer(base.partition_date, file)
             layer = target.verify_build(target.load_layer(base, content, found.last_file_id), content)
             replace_found_by(base.build_id, found.users(), candidates_of(found.users()))
             refreshed = target.switch_to_layer(layer)
