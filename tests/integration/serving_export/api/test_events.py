@@ -24,6 +24,7 @@ from cartwheel.ingest import ingest
 from cartwheel.local.config import LocalConfig, free_ports
 from cartwheel.settings import PROJECT_ROOT, get_settings
 from serving_export.api.journal import Journal
+from serving_export.api.metrics import WAITING
 from serving_export.api.uploads import upload_segments
 
 DAY = date(1999, 2, 3)
@@ -153,20 +154,22 @@ def test_every_acknowledged_event_of_a_killed_process_lands_exactly_once(tmp_pat
 
 
 def test_uploads_go_on_after_one_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CARTWHEEL_API_UPLOAD_EVERY_S", "0.05")
-    monkeypatch.setenv("CARTWHEEL_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
+    monkeypatch.setattr(get_settings(), "api_upload_every_s", 0.05)
+    monkeypatch.setenv("CARTWHEEL_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")  # of the process that uploads
+    WAITING.set(0)
     with make_client(tmp_path) as client:
+        before = metric(client, "uploaded_events_total")
         assert client.post("/v1/events", json={"events": [event(1)]}).status_code == 202
-        time.sleep(0.1)  # a first upload is at work
+        wait_until(lambda: metric(client, "journal_waiting_bytes") > 0)  # an upload has ended and left the event
+        assert (metric(client, "uploaded_events_total"), landed()) == (before, [])
         monkeypatch.delenv("CARTWHEEL_S3_ENDPOINT_URL")
-        before = uploaded(client)
-        wait_until(lambda: uploaded(client) == before + 1)
+        wait_until(lambda: metric(client, "uploaded_events_total") == before + 1)
     assert [each["event_id"] for each in landed()] == ["api-test-1"]
 
 
-def uploaded(client: TestClient) -> float:
-    (line,) = re.findall(r"^cartwheel_api_uploaded_events_total (.+)$", client.get("/metrics").text, re.MULTILINE)
-    return float(line)
+def metric(client: TestClient, name: str) -> float:
+    (value,) = re.findall(rf"^cartwheel_api_{name} (.+)$", client.get("/metrics").text, re.MULTILINE)
+    return float(value)
 
 
 def test_events_are_safe_while_every_shared_thread_waits(tmp_path: Path) -> None:
