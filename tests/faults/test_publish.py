@@ -141,7 +141,7 @@ def test_a_store_fails(target: Releases, processes: BaseContext, stores: LocalCo
         process = processes.Process(target=made_up.publish_and_fault, args=(after, step, fails))
         process.start()
         process.join(60)
-        assert happened.is_set()
+        assert (happened.is_set(), process.exitcode in (0, 1)) == (True, True)  # it ended by itself
         target = made_up.releases(kept=1, grace_s=60)  # connections to a killed server are gone
         target.tidy()
         (served,) = set(releases_served_whole(target).values())
