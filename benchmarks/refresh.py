@@ -7,11 +7,12 @@ items that sell best, their lists are made, loaded into both stores as a layer, 
 being switched to, which is two statements, so that nobody sees it; that takes as long as removing the layer before would. The
 tables are cut once beforehand, as the first refresh over a release does.
 
-First 10, 100 and 1,000 users are refreshed over the release alone. Then 10 are, over a layer that holds the lists of 10,000
-and 100,000 others: those of the release, again and again, under made-up ids. It is in PostgreSQL, from where a refresh reads it.
+First 10, 100 and 1,000 users are refreshed over the release alone. Then 10 and 1,000 are, over the largest layer of earlier
+users that they take in, and 10 over one of 100,000, which they leave alone. It holds the lists of the release's users, again and
+again, under made-up ids, and is in PostgreSQL, from where a refresh reads it.
 
 The last line is a JSON document: the seconds of each step, the processor's seconds of all of it, and the straight lines
-through both: `fixed_seconds`, `seconds_per_user` and `seconds_per_earlier_user`.
+through both for those over the release alone: `fixed_seconds` and `seconds_per_user`.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -36,7 +37,7 @@ import structlog
 from cartwheel import lake, warehouse
 from cartwheel.contracts import LISTS
 from serving_export.refresh import few_users
-from serving_export.refresh.layer import Layer, write_lists
+from serving_export.refresh.layer import COPIED_ANYHOW, COPIED_PER_USER, Layer, few_enough, write_lists
 from serving_export.refresh.lists import refreshed_lists
 from serving_export.refresh.new_events import PURCHASES
 from serving_export.releases.catalog import Build
@@ -46,6 +47,8 @@ from serving_export.releases.release import Releases, releases
 BOUGHT, OF_THE_BEST = 5, 100
 LONG_AGO = date(1900, 1, 1)
 STEPS = ("start", "lists", "load", "verify", "remove")
+LARGEST = {users: COPIED_ANYHOW + COPIED_PER_USER * users for users in (10, 1000)}
+RUNS = [(10, 0), (100, 0), (1000, 0), *LARGEST.items(), (10, 100_000)]  # users refreshed, and those before them
 USER_IDS = "select user_key, user_id from intermediate.int_user_keys where user_key = any(%s)"
 
 
@@ -86,32 +89,32 @@ class Others:
 
 
 @contextmanager
-def layer_before(users: int) -> Iterator[str | None]:
-    """What stands for the layer of earlier refreshes, of so many users: the name of its build. None without any."""
+def layers_before(users: int) -> Iterator[list[Build]]:
+    """What stands for the layer of earlier refreshes, of so many users; none without users."""
     target = releases()
     if not users:
-        yield None
+        yield []
         return
-    base = target.catalog.below(served(target))
+    base = target.catalog.stack(served(target))[-1]
     build = target.catalog.create(LONG_AGO.isoformat(), LONG_AGO, "made up")
     try:
         target.postgres.load(build.build_id, Others(target.postgres.read(base.build_id), users))
-        yield build.build_id
+        yield [replace(build, users=users)]
     finally:
         target.postgres.remove(build.build_id)
         target.catalog.forget(build)
 
 
-def refresh(users: int, before: str | None, asked_at: float) -> dict[str, float]:
+def refresh(users: int, before: list[Build], asked_at: float) -> dict[str, float]:
     """Seconds of each step, for a process that was asked for at that time of `time.time`.
 
     Args:
-        before: the build that stands for the layer of earlier refreshes.
+        before: the layers of earlier refreshes.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     seconds, last = {"start": time.time() - asked_at}, time.time()
     target = releases()
-    base = target.catalog.below(served(target))
+    base = target.catalog.stack(served(target))[-1]
     bought = purchases(base, users)
     last = time.time()  # making them up is not part of it
 
@@ -121,7 +124,8 @@ def refresh(users: int, before: str | None, asked_at: float) -> dict[str, float]
 
     with target.catalog.lock(60), tempfile.TemporaryDirectory() as folder:
         file, ids = Path(folder) / "lists.arrow", bought.select("user_key", "user_id").unique()
-        earlier = target.postgres.read(before) if before else ()
+        taken_in = few_enough(before, len(ids))
+        earlier = [target.postgres.read(each.build_id) for each in taken_in]
         refreshed = write_lists(file, refreshed_lists(base, bought), ids, base.partition_date, earlier)
         took("lists")
         content = Layer(base.partition_date, file)
@@ -133,7 +137,8 @@ def refresh(users: int, before: str | None, asked_at: float) -> dict[str, float]
         target.postgres.remove(layer.build_id)
         target.catalog.forget(layer)
         took("remove")
-    return {"users": len(refreshed), "processor": time.process_time(), **seconds}
+    copied = sum(each.users or 0 for each in taken_in)
+    return {"users": len(refreshed), "copied": copied, "processor": time.process_time(), **seconds}
 
 
 def served(target: Releases) -> Build:
@@ -149,35 +154,29 @@ def cut() -> float:
     with target.catalog.lock(60):
         few_users.remove()
         started = time.monotonic()
-        few_users.cut(target.catalog.below(served(target)))
+        few_users.cut(target.catalog.stack(served(target))[-1])
     return time.monotonic() - started
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument(
-        "--earlier", type=int, nargs="+", default=[10_000, 100_000], help="users refreshed before the first --users"
-    )
-    arguments = parser.parse_args()
+    parser.parse_args()
     document: dict = {"cut_once_seconds": round(cut(), 1), "refreshes": []}
-    few = arguments.users[0]
-    for users, earlier in [*((users, 0) for users in arguments.users), *((few, earlier) for earlier in arguments.earlier)]:
-        with layer_before(earlier) as before, multiprocessing.get_context("spawn").Pool(1) as pool:
+    for users, earlier in RUNS:
+        with layers_before(earlier) as before, multiprocessing.get_context("spawn").Pool(1) as pool:
             seconds = pool.apply(refresh, (users, before, time.time()))
         document["refreshes"].append({"earlier": earlier} | {name: round(value, 2) for name, value in seconds.items()})
         print(json.dumps(document["refreshes"][-1]), flush=True)
     alone = [each for each in document["refreshes"] if not each["earlier"]]
     for name, steps in (("", STEPS), ("processor_", ("processor",))):
-        slope, fixed = line(alone, "users", steps)
+        slope, fixed = line(alone, steps)
         document |= {f"{name}fixed_seconds": round(fixed, 1), f"{name}seconds_per_user": round(slope, 4)}
-    slope, _ = line([each for each in document["refreshes"] if each["users"] == alone[0]["users"]], "earlier", STEPS)
-    print(json.dumps(document | {"seconds_per_earlier_user": round(slope, 6)}))
+    print(json.dumps(document))
 
 
-def line(refreshes: list[dict[str, float]], by: str, steps: Sequence[str]) -> tuple[float, float]:
-    """Slope and intercept of the straight line through the seconds of these steps."""
-    slope, fixed = np.polyfit([each[by] for each in refreshes], [sum(each[step] for step in steps) for each in refreshes], 1)
+def line(refreshes: list[dict[str, float]], steps: Sequence[str]) -> tuple[float, float]:
+    """Slope and intercept of the straight line through the seconds of these steps, by the number of users."""
+    slope, fixed = np.polyfit([each["users"] for each in refreshes], [sum(each[step] for step in steps) for each in refreshes], 1)
     return float(slope), float(fixed)
 
 

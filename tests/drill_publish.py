@@ -167,10 +167,11 @@ def faults(config: LocalConfig, context: BaseContext, chance: random.Random) -> 
             assert process.exitcode == -signal.SIGKILL
 
     def refresh_killed_at_a_step(day: date) -> None:
-        """A layer is laid over the day before, which is served, and another one dies on its way."""
+        """A layer is laid over the day before, which is served, and one over it or in its place dies on its way."""
         made_up.refresh(made_up.releases(kept=1, grace_s=1), made_up.USERS[:-1], REFRESHED)
         step = chance.choice([step for step in made_up.STEPS if step != "within removing"])
-        process = context.Process(target=made_up.refresh_and_die, args=(made_up.USERS[:-1], REFRESHED, step))  # type: ignore[attr-defined]
+        over = chance.choice([made_up.WHOLE, made_up.TOP])
+        process = context.Process(target=made_up.refresh_and_die, args=(made_up.USERS[:-1], REFRESHED, step, over))  # type: ignore[attr-defined]
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL

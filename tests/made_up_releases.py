@@ -123,13 +123,16 @@ def publish(target: Releases, day: date) -> None:
         target.tidy()
 
 
-def refresh(target: Releases, users: list[str], said: str) -> None:
-    """A layer over what is served, with these users alone."""
+WHOLE, TOP = -1, 0
+
+
+def refresh(target: Releases, users: list[str], said: str, over: int = WHOLE) -> None:
+    """A layer with these users alone, over one of the builds that are served: by its place, the topmost is 0."""
     with target.catalog.lock(wait_s=20):
         target.tidy()
-        base = target.catalog.below(target.catalog.served())
-        content = layer(base.partition_date, users, said)
-        target.switch_to_layer(target.verify_build(target.load_layer(base, content, 1), content))
+        below = target.catalog.stack(target.catalog.served())[over]
+        content = layer(below.partition_date, users, said)
+        target.switch_to_layer(target.verify_build(target.load_layer(below, content, 1), content))
         target.tidy()
 
 
@@ -193,11 +196,11 @@ def publish_and_fault(day: date, step: str, fault: Fault = die) -> None:
     publish(target, day)
 
 
-def refresh_and_die(users: list[str], said: str, step: str) -> None:
+def refresh_and_die(users: list[str], said: str, step: str, over: int = WHOLE) -> None:
     """For a process of its own."""
     target = releases(kept=1)
     befall(target, step)
-    refresh(target, users, said)
+    refresh(target, users, said, over)
 
 
 def limit_files_of(pid: int, size: int) -> None:

@@ -1,6 +1,7 @@
 -- Releases as they are served. A build is one load of a release; it is seen by readers once its status is 'ready',
 -- and publishing the same release again makes a new build. A layer is a build with the new lists of a few users, which lies
--- over the whole build that it names: of what the layer holds for a user, readers see that. Every statement can be run again.
+-- over the build that it names, another layer or a whole build: readers see of each user what the topmost that knows the user
+-- holds. Every statement can be run again.
 
 create schema if not exists serving;
 
@@ -19,7 +20,7 @@ create table if not exists serving.builds (
     switched_at timestamptz, -- when it last became the served one
     served_until timestamptz -- when it last stopped being the served one
 );
-alter table serving.builds add column if not exists base_build_id text references serving.builds; -- of a layer: the build below
+alter table serving.builds add column if not exists base_build_id text references serving.builds; -- of a layer: the build right below
 alter table serving.builds add column if not exists last_file_id bigint; -- of a layer: the last file that its lists know of
 drop index if exists serving.one_ready_build_per_release;
 create unique index if not exists one_ready_whole_build_per_release on serving.builds (release_id)
@@ -32,11 +33,37 @@ create table if not exists serving.pointer (
     build_id text not null references serving.builds
 );
 
--- The build that the pointer names, and the one below it.
+-- Each build with itself, at depth 0, and with all that it lies over, the whole build deepest.
+create or replace view serving.stacks as
+with recursive stacks (build_id, part_id, depth) as (
+    select
+        build_id,
+        build_id,
+        0
+    from serving.builds
+    union all
+    select
+        stacks.build_id,
+        builds.base_build_id,
+        stacks.depth + 1
+    from stacks
+    inner join serving.builds on stacks.part_id = builds.build_id
+    where builds.base_build_id is not null
+)
+
+select
+    build_id,
+    part_id,
+    depth
+from stacks;
+
+-- The build that the pointer names, and all below it.
 create or replace view serving.served_builds as
-select unnest(array[build_id, base_build_id]) as build_id
+select
+    stacks.part_id as build_id,
+    stacks.depth
 from serving.pointer
-inner join serving.builds using (build_id);
+inner join serving.stacks using (build_id);
 
 create table if not exists serving.release_events (
     event_id bigint generated always as identity primary key,
@@ -167,7 +194,7 @@ from serving.user_lists
 cross join lateral unnest(user_lists.item_ids, user_lists.scores, user_lists.reasons)
     with ordinality as item (item_id, score, reason, rank);
 
--- The lists that readers see, or would after a rollback: those of the layer that is served, and of whole builds the others.
+-- The lists that readers see, or would after a rollback: those of the layers that are served, and of whole builds the others.
 create or replace view serving.shown_lists as
 select
     builds.release_id,
@@ -180,10 +207,9 @@ where
     builds.status = 'ready'
     and (builds.base_build_id is null or served.build_id is not null)
     and not exists (
-        select from serving.pointer
-        inner join serving.builds as layer using (build_id)
+        select from serving.served_builds as above
         inner join serving.user_lists as newer using (build_id)
-        where layer.base_build_id = user_lists.build_id and newer.user_id = user_lists.user_id and newer.list = user_lists.list
+        where above.depth < served.depth and newer.user_id = user_lists.user_id and newer.list = user_lists.list
     );
 
 -- The promise to everyone else: these three views.

@@ -1,10 +1,11 @@
-"""What a layer holds: the new lists of the users who have just bought something, and those of the layer before it.
+"""What a layer holds: the new lists of the users who have just bought something, and those of the layers it takes in.
 
-So there are never more than two layers to look through, a release and what has changed since. All lists wait in a file on the
-local disk, from where both stores are loaded and checked. Titles are of all items that the lists show.
+It takes in layers of up to so many times its own users, the topmost first. So what a refresh copies is in proportion to its own
+users, and readers have few layers to look through: the next one is begun only where the one below is that much larger. All lists
+wait in a file on the local disk, from where both stores are loaded and checked. Titles are of all items that the lists show.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from serving_export.releases.catalog import Build
 from serving_export.releases.content import SCHEMAS, Content, Part, items_shown, lists_of_users, titles_of
+
+COPIED_PER_USER = 30  # users of layers that are taken in, for each new one: a fifth of what its own lists cost
+COPIED_ANYHOW = 1000  # half a second: a small shop has one layer
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,24 @@ class Layer:
         yield Part(titles=titles_of(shown, self.day))
 
 
-def write_lists(file: Path, rows: Iterable[pa.Table], ids: pl.DataFrame, day: date, earlier: Content = ()) -> pa.Array:
+def few_enough(layers: Sequence[Build], new_users: int) -> list[Build]:
+    """Of the layers, topmost first, those at the top that a new one takes in: with few users for its number of new ones."""
+    left, taken = COPIED_ANYHOW + COPIED_PER_USER * new_users, []
+    for layer in layers:
+        left -= layer.users or 0
+        if left < 0:
+            break
+        taken.append(layer)
+    return taken
+
+
+def write_lists(file: Path, rows: Iterable[pa.Table], ids: pl.DataFrame, day: date, earlier: Iterable[Content] = ()) -> pa.Array:
     """Write rows of a release, whole users at a time, as lists under the users' own ids; the ids of the users.
 
     Args:
         ids: user_key and user_id of all these users.
-        earlier: the layer before, whose lists of all other users are written too, if there are any new ones.
+        earlier: the layers that are taken in, topmost first, whose lists of all other users are written too, if there are any
+            new ones.
     """
     users = pa.array([], pa.string())
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMAS["lists"]) as writer:
@@ -46,6 +63,11 @@ def write_lists(file: Path, rows: Iterable[pa.Table], ids: pl.DataFrame, day: da
             _, lists = lists_of_users(some, ids, day)
             users = pa.concat_arrays([users, pc.unique(lists["user_id"])])
             writer.write_table(lists.cast(SCHEMAS["lists"]).combine_chunks())
-        for part in earlier if len(users) else ():
-            writer.write_table(part.lists.filter(pc.invert(pc.is_in(part.lists["user_id"], users))).combine_chunks())
+        written = users
+        for layer in earlier if len(users) else ():
+            known = written
+            for part in layer:
+                others = part.lists.filter(pc.invert(pc.is_in(part.lists["user_id"], known)))
+                written = pa.concat_arrays([written, pc.unique(others["user_id"])])
+                writer.write_table(others.combine_chunks())
     return users

@@ -2,10 +2,10 @@
 
     python -m serving_export.refresh.refresh
 
-Reads the purchases after the served release's date that ingest has put into `raw`, the champion's tables of that date, and the
-release that is served. Writes a layer over it to schema `serving` of PostgreSQL and the keys `cw:*` of Redis, as a release is
-published: loaded, verified, switched to. In the lake it writes the folder `refresh/` alone (`few_users`), which nothing else
-reads. The lock is held throughout, so that nobody who is erased meanwhile comes back.
+Reads the purchases after the served release's date that ingest has put into `raw`, the champion's tables of that date, and of
+what is served the layers that it takes in. Writes a layer over the rest to schema `serving` of PostgreSQL and the keys `cw:*` of
+Redis, as a release is published: loaded, verified, switched to. In the lake it writes the folder `refresh/` alone (`few_users`),
+which nothing else reads. The lock is held throughout, so that nobody who is erased meanwhile comes back.
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from serving_export.lists.versions import Ranker
-from serving_export.refresh.layer import Layer, write_lists
+from serving_export.refresh.layer import Layer, few_enough, write_lists
 from serving_export.refresh.lists import candidates_of, refreshed_lists
 from serving_export.refresh.new_events import new_purchases
 from serving_export.releases.found_by import replace_found_by
@@ -48,20 +48,21 @@ def refresh(target: Releases | None = None, ranker: Ranker | None = None) -> int
         if served is None or target.catalog.was_rolled_back():
             log.info("nothing to refresh: there is no release yet, or a rollback chose what is served")
             return 0
-        base = target.catalog.below(served)
+        *layers, base = target.catalog.stack(served)
         found = new_purchases(base.partition_date, served.last_file_id or 0)
-        if served.is_layer:  # what was made of today's purchases of somebody who does not consent any more
-            withdraw(target, found.withdrawn, [served])
+        withdraw(target, found.withdrawn, layers)  # what was made of today's purchases of who does not consent any more
+        taken_in = few_enough(layers, len(found.users()))
         with tempfile.TemporaryDirectory(prefix="cartwheel-refresh-") as folder:
             file = Path(folder) / "lists.arrow"
             rows = refreshed_lists(base, found.purchases, ranker) if len(found.purchases) else ()
-            earlier = target.postgres.read(served.build_id) if served.is_layer else ()
+            earlier = [target.postgres.read(layer.build_id) for layer in taken_in]
             users = write_lists(file, rows, found.users(), base.partition_date, earlier)
             if not len(users):
                 log.info("nothing to refresh: nobody has bought anything since", seen_file_id=served.last_file_id)
                 return 0
             content = Layer(base.partition_date, file)
-            layer = target.verify_build(target.load_layer(base, content, found.last_file_id), content)
+            below = [*layers, base][len(taken_in)]
+            layer = target.verify_build(target.load_layer(below, content, found.last_file_id), content)
             replace_found_by(base.build_id, found.users(), candidates_of(found.users()))
             refreshed = target.switch_to_layer(layer)
         target.tidy()

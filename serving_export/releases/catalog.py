@@ -16,13 +16,16 @@ from psycopg.rows import class_row
 from cartwheel import warehouse
 from serving_export.releases.content import Checksum
 from serving_export.releases.postgres_store import SCHEMA
-from serving_export.releases.store import OVER, layers_of
+from serving_export.releases.store import OVER
 
 log = structlog.get_logger()
 
 LOCK_WAIT_S = 300.0
 
-_COLUMNS = sql.SQL("build_id, release_id, partition_date, model_version, status, base_build_id, last_file_id")
+_COLUMNS = (
+    "build_id, release_id, partition_date, model_version, status, users, last_file_id,"
+    " array(select part_id from {0}.stacks where stacks.build_id = builds.build_id order by depth) as stack"
+)
 
 
 class PublishBusyError(RuntimeError):
@@ -31,24 +34,25 @@ class PublishBusyError(RuntimeError):
 
 @dataclass(frozen=True)
 class Build:
-    """One load of a release, or a layer over one; status is loading, verified, ready or retired."""
+    """One load of a release, or a layer over another build; status is loading, verified, ready or retired."""
 
     build_id: str
     release_id: str
     partition_date: date
     model_version: str
     status: str
-    base_build_id: str | None = None  # of a layer: the build below it
-    last_file_id: int | None = None  # of a layer: the last file (`ops.loaded_files`) that its lists know of
+    users: int | None  # with lists; known once it is verified
+    last_file_id: int | None  # of a layer: the last file (`ops.loaded_files`) that its lists know of
+    stack: list[str]  # its own id, and those of all builds that it lies over, the whole one last
 
     @property
     def is_layer(self) -> bool:
-        return self.base_build_id is not None
+        return len(self.stack) > 1
 
     @property
     def pointer(self) -> str:
         """What the pointers of both stores say when it is served."""
-        return f"{self.build_id}{OVER}{self.base_build_id}" if self.is_layer else self.build_id
+        return OVER.join(self.stack)
 
 
 class Catalog:
@@ -84,24 +88,26 @@ class Catalog:
         return self._create(release=release_id, day=day, version=model_version, base=None, file=None)
 
     def create_layer(self, base: Build, last_file_id: int) -> Build:
-        """A new layer over a build, with status loading."""
+        """A new layer over a build, which may be a layer, with status loading."""
         return self._create(
             release=base.release_id, day=base.partition_date, version=base.model_version, base=base.build_id, file=last_file_id
         )
 
     def _create(self, **values: object) -> Build:
-        (build,) = self._builds(
+        insert = (
             "insert into {0}.builds (build_id, release_id, partition_date, model_version, status, base_build_id, last_file_id)"
             " values (%(release)s || '.' || nextval(%(numbers)s), %(release)s, %(day)s, %(version)s, 'loading',"
             " %(base)s, %(file)s)"
-            " returning {1}",
-            {"numbers": f"{self.schema}.build_number", **values},
+            " returning build_id"
         )
-        return build
+        parameters = {"numbers": f"{self.schema}.build_number", **values}
+        with warehouse.connect() as connection:
+            (build_id,) = connection.execute(self._sql(insert), parameters).fetchone()  # type: ignore[misc]
+            return self._builds(connection, "select {1} from {0}.builds where build_id = %(id)s", {"id": build_id})[0]
 
     def builds(self) -> list[Build]:
         """All builds, oldest first: by their numbers, as the server's clock may have been set back."""
-        return self._builds("select {1} from {0}.builds order by split_part(build_id, '.', 2)::bigint")
+        return self._read("select {1} from {0}.builds order by split_part(build_id, '.', 2)::bigint")
 
     def ready(self, release_id: str) -> Build | None:
         """The whole build of a release that can be served."""
@@ -110,12 +116,13 @@ class Catalog:
 
     def served(self) -> Build | None:
         """The build that the pointer names: a layer, where there is one."""
-        found = self._builds("select {1} from {0}.builds join {0}.pointer using (build_id)")
+        found = self._read("select {1} from {0}.builds join {0}.pointer using (build_id)")
         return found[0] if found else None
 
-    def below(self, build: Build) -> Build:
-        """The whole build that a layer lies over; the build itself if it is whole."""
-        return next(each for each in self.builds() if each.build_id == layers_of(build.pointer)[-1])
+    def stack(self, build: Build) -> list[Build]:
+        """The build and all that it lies over, the whole one last."""
+        by_id = {each.build_id: each for each in self.builds()}
+        return [by_id[build_id] for build_id in build.stack]
 
     def was_rolled_back(self) -> bool:
         """Whether somebody chose what is served, by a rollback."""
@@ -134,32 +141,33 @@ class Catalog:
     ) -> None:
         """Make a build the ready one of its release and, with `move`, the served one: one transaction.
 
-        A whole build takes the place of the one before and of its layer; a layer takes that of the layer before.
+        It takes the place of all other builds of its release but those that it lies over.
         """
         with warehouse.connect() as connection:
             self._run(
                 connection,
-                "update {0}.builds set status = 'retired' where release_id = %s and status = 'ready' and build_id <> %s"
-                " and (base_build_id is not null or %s)",
-                (build.release_id, build.build_id, not build.is_layer),
+                "update {0}.builds set status = 'retired' where release_id = %s and status = 'ready' and build_id <> all(%s)",
+                (build.release_id, build.stack),
             )
             self._run(connection, "update {0}.builds set status = 'ready' where build_id = %s", (build.build_id,))
             if not move:
                 return
             served = self._run(connection, "select build_id from {0}.pointer for update").fetchone()
             replaced = served[0] if served else None
-            self._run(connection, "update {0}.builds set served_until = now() where build_id = %s", (replaced,))
+            self._run(
+                connection,
+                "update {0}.builds set served_until = now()"
+                " where build_id in (select build_id from {0}.served_builds) and build_id <> all(%s)",
+                (build.stack,),
+            )
             self._run(
                 connection,
                 "insert into {0}.pointer (build_id) values (%s)"
                 " on conflict (only_row) do update set build_id = excluded.build_id",
                 (build.build_id,),
             )
-            self._run(
-                connection,
-                "update {0}.builds set switched_at = now(), served_until = null where build_id = %s",
-                (build.build_id,),
-            )
+            self._run(connection, "update {0}.builds set served_until = null where build_id = any(%s)", (build.stack,))
+            self._run(connection, "update {0}.builds set switched_at = now() where build_id = %s", (build.build_id,))
             self._record(connection, event, build, replaced, requested_by, reason)
 
     def mend_times(self) -> None:
@@ -178,7 +186,7 @@ class Catalog:
         abandoned after that many seconds, a layer at once, as who makes one holds the lock from beginning to end. What lies
         below a layer is needed until the layer is gone.
         """
-        return self._builds(
+        return self._read(
             """
             with ready as (
                 select build_id from {0}.builds
@@ -226,8 +234,12 @@ class Catalog:
             (event, build.release_id, build.build_id, replaced, requested_by, reason),
         )
 
-    def _builds(self, text: str, parameters: dict | None = None) -> list[Build]:
-        with warehouse.connect() as connection, connection.cursor(row_factory=class_row(Build)) as cursor:
+    def _read(self, text: str, parameters: dict | None = None) -> list[Build]:
+        with warehouse.connect() as connection:
+            return self._builds(connection, text, parameters)
+
+    def _builds(self, connection: psycopg.Connection, text: str, parameters: dict | None = None) -> list[Build]:
+        with connection.cursor(row_factory=class_row(Build)) as cursor:
             return cursor.execute(self._sql(text), parameters).fetchall()
 
     def _execute(self, text: str, parameters: tuple) -> None:
@@ -238,4 +250,5 @@ class Catalog:
         return connection.execute(self._sql(text), parameters)
 
     def _sql(self, text: str) -> sql.Composed:
-        return sql.SQL(text).format(sql.Identifier(self.schema), _COLUMNS)
+        schema = sql.Identifier(self.schema)
+        return sql.SQL(text).format(schema, sql.SQL(_COLUMNS).format(schema))

@@ -118,9 +118,8 @@ class PostgresStore:
                 connection.execute(self._sql("delete from {0}.{1} where build_id = {build}", table, build))
 
     def current(self) -> str | None:
-        query = "select concat_ws({over}, build_id, base_build_id) from {schema}.pointer join {schema}.builds using (build_id)"
-        rows = self._query(query)
-        return rows[0][0] if rows else None
+        ((pointer,),) = self._query("select string_agg(build_id, {over} order by depth) from {schema}.served_builds")
+        return pointer
 
     def user_list(self, served: str, user_id: str, name: str) -> list[Item] | None:
         query = (

@@ -1,7 +1,7 @@
 """Builds in Redis or Valkey.
 
     <prefix>:builds           a set of the builds that have keys, or had some that are being removed
-    <prefix>:current          the build that is served, or `<layer>+<build>`
+    <prefix>:current          the build that is served, or `<layer>+<layer>+<build>`
     <prefix>:<build>:<entry>  the entries of `content`, for example cw:2017-11-30.7:for_you:1042
     <prefix>:<build>:ready    written after the build was verified
 

@@ -5,7 +5,7 @@ disturbed. PostgreSQL's pointer is the truth and moves first, Redis's follows. A
 build serving in both stores, or the new one in PostgreSQL and the old in Redis, each whole; `tidy`, with which
 every run begins, brings Redis back in line and removes what was left behind.
 
-Within the day a layer goes the same way: a build with the lists of a few users, over the whole build that it names.
+Within the day layers go the same way: builds with the lists of a few users, each over the layer or the whole build it names.
 """
 
 from datetime import date
@@ -54,7 +54,7 @@ class Releases:
         return self._fill(self.catalog.create(day.isoformat(), day, model_version), content)
 
     def load_layer(self, base: Build, content: Content, last_file_id: int) -> Build:
-        """Load a new layer over a whole build into both stores; unfinished ones over the same release are removed first."""
+        """Load a new layer over a build into both stores; unfinished ones of the same release are removed first."""
         self._remove_unfinished(base.release_id, layers=True)
         return self._fill(self.catalog.create_layer(base, last_file_id), content)
 
@@ -96,29 +96,29 @@ class Releases:
             build = self._latest(day, "verified", "ready")
             served = self.catalog.served()
             move = served is None or served.partition_date <= day
-            # It may be served already, perhaps below a layer, if a run before this one was cut off halfway.
-            already = served if served and self.catalog.below(served).build_id == build.build_id else None
+            # It may be served already, perhaps below layers, if a run before this one was cut off halfway.
+            already = served if served and build.build_id in served.stack else None
             if not already:
                 self.catalog.switch(build, "published", move)
             if not move:
                 log.warning("not served: a later release is", release=build.release_id, serving=served and served.release_id)
                 return build
-            self._restore_redis(build)
+            self._restore_redis(already or build)
             self.redis.point_to((already or build).pointer)
         log.info("serving", build=build.build_id, replaced=served and served.build_id)
         return build
 
     def switch_to_layer(self, layer: Build) -> bool:
-        """Serve a verified layer, unless a rollback has taken away the build below it; whether it is served."""
+        """Serve a verified layer, unless a rollback has taken away what lies below it; whether it is served."""
         with self.catalog.lock(POINTER_WAIT_S, "pointer"):
             served = self.catalog.served()
-            if served is None or self.catalog.below(served).build_id != layer.base_build_id or self.catalog.was_rolled_back():
+            if served is None or not set(layer.stack[1:]) <= set(served.stack) or self.catalog.was_rolled_back():
                 log.warning("not served: what it lies over is not served any more", layer=layer.build_id)
                 self._remove(layer)
                 return False
             self.catalog.switch(layer, "refreshed")
             self.redis.point_to(layer.pointer)
-        log.info("serving", build=layer.build_id, over=layer.base_build_id, replaced=served.build_id)
+        log.info("serving", build=layer.build_id, over=layer.stack[1:], replaced=served.build_id)
         return True
 
     def loaded(self, release_id: str) -> Build:
@@ -167,24 +167,27 @@ class Releases:
             if served is None:
                 self.redis.clear_pointer()
             elif pointed != served.pointer or not self.redis.is_ready(served.pointer):
-                for build in dict.fromkeys((self.catalog.below(served), served)):
-                    self._restore_redis(build)
+                self._restore_redis(served)
                 self.redis.point_to(served.pointer)
                 log.info("redis brought in line", build=served.build_id)
             self.catalog.mend_times()
-        for _ in ("layers and builds without one", "builds whose layer is gone"):
-            with self.catalog.lock(POINTER_WAIT_S, "pointer"):  # not while they are removed: a rollback would wait for it
-                # What Redis pointed to may have readers; the next run removes it.
-                gone = [build for build in self.removable() if build.build_id not in layers_of(pointed or "")]
-                self.catalog.retire(gone)
+        kept = set(layers_of(pointed or ""))  # may have readers; the next run removes it
+        while gone := self._next_to_go(kept):
             for build in gone:
                 self._remove(build)
+                kept.add(build.build_id)
         for orphan in self.redis.builds() - self.postgres.builds():
             self.redis.remove(orphan)
 
     def removable(self) -> list[Build]:
-        """What `tidy` removes now."""
+        """What `tidy` removes now; then that below which only these lay."""
         return self.catalog.removable(self.kept, self.grace_s, ABANDONED_AFTER_S)
+
+    def _next_to_go(self, kept: set[str]) -> list[Build]:
+        with self.catalog.lock(POINTER_WAIT_S, "pointer"):  # not while they are removed: a rollback would wait for it
+            gone = [build for build in self.removable() if build.build_id not in kept]
+            self.catalog.retire(gone)
+        return gone
 
     def _latest(self, day: date, *statuses: str) -> Build:
         release_id = day.isoformat()
@@ -225,14 +228,15 @@ class Releases:
             log.info("removed", build=orphan, status="only in redis")
 
     def _restore_redis(self, build: Build) -> None:
-        """Fill Redis from PostgreSQL where it lost a build."""
-        if self.redis.is_ready(build.pointer):
-            return
-        content = self.postgres.read(build.build_id)
-        self.redis.load(build.build_id, content)
-        if self.redis.checksum(build.build_id, content) != self.postgres.checksum(build.build_id, content):
-            raise VerificationError(f"redis does not hold build {build.build_id} as PostgreSQL does: try again")
-        self.redis.mark_ready(build.build_id)
+        """Fill Redis from PostgreSQL where it lost a build, or one that it lies over."""
+        for each in reversed(self.catalog.stack(build)):
+            if self.redis.is_ready(each.pointer):
+                continue
+            content = self.postgres.read(each.build_id)
+            self.redis.load(each.build_id, content)
+            if self.redis.checksum(each.build_id, content) != self.postgres.checksum(each.build_id, content):
+                raise VerificationError(f"redis does not hold build {each.build_id} as PostgreSQL does: try again")
+            self.redis.mark_ready(each.build_id)
 
     def _remove(self, build: Build) -> None:
         """From both stores, its row last. Readers that hold the partition for long make this wait for the next run.

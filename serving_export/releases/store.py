@@ -12,7 +12,7 @@ from serving_export.releases.packing import Item
 class Store(Protocol):
     """A store of builds. A build's text id is `<release_id>.<number>`.
 
-    Readers ask for what the pointer says, which is a build, or a layer and the build below it: `layers_of` takes it apart.
+    Readers ask for what the pointer says, which is a build, or layers and the build below them: `layers_of` takes it apart.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Store(Protocol):
         """The pointer; None when there is none."""
 
     def user_list(self, served: str, user_id: str, name: str) -> list[Item] | None:
-        """One list of a user, best first, of the layer if that knows the user; None when neither does."""
+        """One list of a user, best first, of the topmost layer that knows the user; None when not even the release does."""
 
     def member_segment(self, served: str, user_id: str) -> str | None:
         """The segment of a known user without lists."""
@@ -48,7 +48,7 @@ class Store(Protocol):
         """Entries of one kind of `beside`, by name, without those that are not there."""
 
 
-OVER = "+"  # in a pointer, between a layer and the build below it
+OVER = "+"  # in a pointer, between a layer and what it lies over
 
 
 def layers_of(served: str) -> list[str]:

@@ -153,15 +153,16 @@ def test_a_store_fails(target: Releases, processes: BaseContext, stores: LocalCo
     assert drill_publish.left_behind(target) == []
 
 
+@pytest.mark.parametrize("over", [made_up.WHOLE, made_up.TOP])
 @pytest.mark.parametrize("step", made_up.STEPS)
-def test_killed_while_refreshing(target: Releases, processes: BaseContext, step: str) -> None:
+def test_killed_while_refreshing(target: Releases, processes: BaseContext, step: str, over: int) -> None:
     """Each list is of the release or of one layer; a killed refresh leaves what was served, and the next one succeeds."""
     made_up.refresh(target, REFRESHED[:10], "first")
     if step == "within removing":  # what an earlier run replaced is removed when this one begins
         made_up.refresh(target, REFRESHED, "second")
         readers_have_had_their_time(target)
     said = {"within removing": "third"}.get(step, "second")
-    process = processes.Process(target=made_up.refresh_and_die, args=(REFRESHED, said, step))
+    process = processes.Process(target=made_up.refresh_and_die, args=(REFRESHED, said, step, over))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
@@ -211,8 +212,8 @@ def test_readers_never_see_a_mix_while_layers_come_and_go(target: Releases) -> N
     for thread in threads:
         thread.start()
     try:
-        for number in range(3):
-            made_up.refresh(target, REFRESHED, f"layer {number}")
+        for number, over in enumerate([made_up.WHOLE, made_up.TOP, made_up.TOP, 1, made_up.WHOLE]):
+            made_up.refresh(target, REFRESHED, f"layer {number}", over)
         made_up.publish(target, OLD)
         made_up.refresh(target, REFRESHED, "over the new build")
     finally:

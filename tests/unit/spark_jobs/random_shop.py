@@ -1,4 +1,4 @@
-"""A made-up shop in a lake of files, and the same shop with another future, another distant past and in another order."""
+"""A made-up shop in a lake of files, and the same shop with another future and past, more views and in another order."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +13,7 @@ from cartwheel.contracts import LAKE_SCHEMAS
 DAY = date(2017, 3, 31)
 HISTORY_DAYS = 100
 USERS, ITEMS, VISITS = 30, 24, 9
+NO_PURCHASE = ("impression", "view", "click", "add_to_cart", "rating", "search")
 SNAPSHOTS = ("items", "users", "item_context", "no_consent")
 FIRST_DAY = DAY - timedelta(days=HISTORY_DAYS - 1)
 
@@ -55,7 +56,10 @@ def shop(draw: Random) -> Shop:
 
 
 def with_another_future_and_past(known: Shop, draw: Random) -> Shop:
-    """The same shop, with events and snapshots after `DAY` and before its history: some in the partitions of the history."""
+    """The same shop, with events and snapshots after `DAY` and before its history: some in the partitions of the history.
+
+    Users have looked at more items, too: of a user's own events, purchases alone decide what is recommended.
+    """
     made = Shop({key: list(rows) for key, rows in known.partitions.items()})
     later, earlier = DAY + timedelta(days=1), FIRST_DAY - timedelta(days=1)
     for rows in visits(draw, 20, later, DAY + timedelta(days=20), strangers=3):
@@ -65,6 +69,9 @@ def with_another_future_and_past(known: Shop, draw: Random) -> Shop:
     made.add("interactions", later, visit(draw, 4, later))
     made.add("interactions", DAY, visit(draw, 2, later))  # of the next day, in the last partition
     made.add("interactions", FIRST_DAY, visit(draw, 3, earlier))  # of the day before, in the first partition
+    for rows in visits(draw, 40, FIRST_DAY, DAY, strangers=3):
+        looked_at = [row | {"event_type": draw.choice(NO_PURCHASE)} for row in rows]
+        made.add("interactions", rows[0]["event_ts"].date(), looked_at)
     for day in (later, DAY + timedelta(days=9), earlier, DAY - timedelta(days=7)):
         add_snapshots(made, draw, day)
     return made

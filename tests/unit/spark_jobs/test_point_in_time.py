@@ -1,4 +1,4 @@
-"""All jobs on a made-up shop: what happens after a date, or before its history, changes no byte of it; nor does any order."""
+"""All jobs on a made-up shop: what happens after a date or before its history changes no byte; nor do views, or any order."""
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +88,7 @@ def test_every_output_holds_rows_in_the_columns_of_its_contract(built):
 
 @settings(max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
-def test_no_other_future_or_distant_past_and_no_order_of_rows_changes_a_byte(spark, folder, built, seed):
+def test_no_other_future_or_distant_past_no_view_and_no_order_of_rows_changes_a_byte(spark, folder, built, seed):
     draw, root = Random(seed), folder()
     with_another_future_and_past(KNOWN, draw).write(root, draw)
     partitions = spark.conf.get("spark.sql.shuffle.partitions")

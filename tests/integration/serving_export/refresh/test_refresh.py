@@ -17,7 +17,7 @@ from cartwheel.settings import get_settings
 from serving_export.lists.build_lists import build_lists
 from serving_export.lists.explain import explain
 from serving_export.lists.score import score
-from serving_export.refresh import few_users
+from serving_export.refresh import few_users, layer
 from serving_export.refresh.refresh import refresh, today
 from serving_export.releases import publish
 from serving_export.releases.lookup import recommend
@@ -157,7 +157,10 @@ def test_those_who_bought_something_get_new_lists_and_nobody_else(shop: None) ->
     assert builds() == [("ready", None), ("ready", 1)]
 
 
-def test_refreshes_add_up_until_the_next_release(shop: None) -> None:
+@pytest.mark.parametrize("copied", [0, 1000])  # each refresh has a layer of its own, or takes in those before
+def test_refreshes_add_up_until_the_next_release(shop: None, monkeypatch: pytest.MonkeyPatch, copied: int) -> None:
+    monkeypatch.setattr(layer, "COPIED_PER_USER", 0)
+    monkeypatch.setattr(layer, "COPIED_ANYHOW", copied)
     buy("0900", ("bob", "cheese"))
     refresh(ranker=LastItemRanker())
     before = in_the_lake()
@@ -176,6 +179,8 @@ def test_refreshes_add_up_until_the_next_release(shop: None) -> None:
     assert shown("bob")[1:] == [BEFORE[0], ("cheese", "Buy again: you bought it once, today")]  # of two files
     assert refresh(ranker=LastItemRanker()) == 0
     assert in_the_lake() == before
+    stack = publish.releases().catalog.stack(publish.releases().catalog.served())
+    assert [build.users for build in stack[:-1]] == ([4] if copied else [2, 2, 1])
     make_release(TODAY)
     publish.prune()
     assert [shown(user) for user in USERS] == [BEFORE] * 5
@@ -256,7 +261,7 @@ def test_the_sources_of_what_the_new_lists_may_name_are_kept(shop: None) -> None
         with warehouse.connect() as connection:
             found = connection.execute("select build_id, user_id, item_ids, sources from serving.found_by").fetchall()
         served = publish.releases().catalog.served()
-        assert found == [(served.base_build_id, "ann", ["bread", "cheese"], ["", "als"])]
+        assert found == [(served.stack[-1], "ann", ["bread", "cheese"], ["", "als"])]
 
 
 def test_few_users_are_read_whole_and_without_others(shop: None) -> None:

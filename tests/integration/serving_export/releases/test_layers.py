@@ -18,7 +18,7 @@ from serving_export.releases.release import Releases, VerificationError
 from serving_export.releases.withdraw import withdraw
 
 FIRST, SECOND = date(1999, 1, 1), date(1999, 1, 2)
-ANN, BOB, EVE = made_up.USERS[:3]
+ANN, BOB, EVE, DEE = made_up.USERS[:4]
 
 
 @pytest.fixture
@@ -65,6 +65,12 @@ def assert_nothing_is_left(target: Releases, builds: int) -> None:
     assert query("select count(*) from pg_inherits where inhparent = 'serving.user_lists'::regclass") == [(builds,)]
 
 
+def stack_of_three(target: Releases) -> None:
+    made_up.refresh(target, [ANN, BOB, EVE], "first")
+    made_up.refresh(target, [ANN, BOB], "second", over=made_up.TOP)
+    made_up.refresh(target, [ANN], "third", over=made_up.TOP)
+
+
 def answers(target: Releases, user: str) -> list[Answer]:
     return [recommend(store, user, "for_you", made_up.SIZE) for store in (target.postgres, target.redis)]
 
@@ -94,6 +100,68 @@ def test_a_layer_takes_the_place_of_the_one_before(target: Releases) -> None:
         ("refreshed", "1999-01-01.2", "1999-01-01.1"),
         ("refreshed", "1999-01-01.3", "1999-01-01.2"),
     ]
+
+
+def test_readers_see_of_each_user_the_topmost_layer_that_knows_the_user(target: Releases) -> None:
+    stack_of_three(target)
+    assert target.postgres.current() == target.redis.current() == "1999-01-01.4+1999-01-01.3+1999-01-01.2+1999-01-01.1"
+    assert [said_to(target, user) for user in (ANN, BOB, EVE, DEE)] == ["third", "second", "first", "of 1999-01-01"]
+    for user, said in ((ANN, "third"), (BOB, "second"), (EVE, "first")):
+        for answer in answers(target, user):
+            assert answer.titles[f"new {said}"] == f"New: {said}"
+            assert answer.titles["for_you 2"] == 'The "for_you 2", large'
+    assert [answer.segment for answer in answers(target, "cold user")] == ["25-34|*"] * 2
+    assert query("select release_id, status, users from serving.releases") == [("1999-01-01", "serving", 30)]
+    shown = "select count(*), count(distinct (user_id, list, rank)) from serving.current_recommendations"
+    assert query(shown) == [(30 * 3 * made_up.SIZE - made_up.SIZE,) * 2]
+    target.tidy()
+    assert_nothing_is_left(target, builds=4)
+
+
+@pytest.mark.parametrize("over", [1, 2])
+def test_a_layer_takes_the_place_of_those_above_the_one_it_lies_over(target: Releases, over: int) -> None:
+    stack_of_three(target)
+    made_up.refresh(target, [ANN, BOB], "fourth", over)
+    assert [said_to(target, user) for user in (ANN, BOB, EVE)] == ["fourth", "fourth", "first"]
+    target.tidy()
+    assert_nothing_is_left(target, builds=5 - over)
+
+
+def test_the_stack_goes_as_a_whole(target: Releases) -> None:
+    target.grace_s = 60
+    target.kept = 1
+    stack_of_three(target)
+    before = target.redis.current()
+    made_up.publish(target, SECOND)
+    target.tidy()
+    assert said_to(target, ANN) == "of 1999-01-02"
+    for store in (target.postgres, target.redis):  # who had read the pointer has a minute
+        found = [store.user_list(before, user, "for_you")[0].reason for user in (ANN, BOB, EVE, DEE)]
+        assert found == ["third", "second", "first", "of 1999-01-01"]
+    target.grace_s = 0
+    target.tidy()
+    assert_nothing_is_left(target, builds=1)
+    removed = "select build_id from serving.release_events where event = 'removed'"
+    assert query(removed) == [("1999-01-01.1",)]
+
+
+def test_a_rollback_to_the_release_itself_takes_all_its_layers_away(target: Releases) -> None:
+    stack_of_three(target)
+    target.rollback("1999-01-01", "ann", "the layers are wrong")
+    assert [said_to(target, user) for user in (ANN, BOB, EVE)] == ["of 1999-01-01"] * 3
+    target.tidy()
+    assert_nothing_is_left(target, builds=1)
+
+
+def test_what_is_still_read_stays_with_all_below_it(target: Releases) -> None:
+    target.kept = 1
+    stack_of_three(target)
+    with warehouse.connect() as reader:
+        reader.execute(f"select * from {made_up.SCHEMA}.user_lists_1999_01_01_3 limit 1")
+        made_up.publish(target, SECOND)
+        assert [build.build_id for build in target.catalog.builds()] == [f"1999-01-01.{n}" for n in (1, 2, 3)] + ["1999-01-02.5"]
+    target.tidy()
+    assert_nothing_is_left(target, builds=1)
 
 
 @pytest.mark.parametrize("day", [FIRST, SECOND])
@@ -170,6 +238,17 @@ def test_redis_is_filled_again_with_both(target: Releases) -> None:
     assert [said_to(target, user) for user in (ANN, BOB)] == ["first", "of 1999-01-01"]
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3, 4])
+def test_redis_is_filled_again_with_what_it_lost_of_a_stack(target: Releases, lost: int) -> None:
+    stack_of_three(target)
+    target.redis.remove(f"1999-01-01.{lost}")
+    target.tidy()
+    assert [said_to(target, user) for user in (ANN, BOB, EVE, DEE)] == ["third", "second", "first", "of 1999-01-01"]
+    target.redis.remove(f"1999-01-01.{lost}")
+    target.switch(FIRST)  # a task that is cleared
+    assert [said_to(target, user) for user in (ANN, BOB, EVE, DEE)] == ["third", "second", "first", "of 1999-01-01"]
+
+
 def test_a_layer_that_a_store_holds_wrongly_is_not_served(target: Releases) -> None:
     base, content = target.catalog.served(), made_up.layer(FIRST, [ANN], "first")
     layer = target.load_layer(base, content, 1)
@@ -198,6 +277,26 @@ def test_a_layer_whose_release_was_replaced_meanwhile_is_not_served(target: Rele
     assert said_to(target, ANN) == "of 1999-01-01"
     target.tidy()
     assert_nothing_is_left(target, builds=1)
+
+
+def test_a_layer_over_one_that_is_not_served_any_more_is_not_served(target: Releases) -> None:
+    target.grace_s = 60  # or what it lies over would be gone
+    stack_of_three(target)
+    below = target.catalog.served()
+    made_up.refresh(target, [ANN], "fourth", over=1)
+    content = made_up.layer(FIRST, [ANN], "fifth")
+    layer = target.verify_build(target.load_layer(below, content, 1), content)
+    assert target.switch_to_layer(layer) is False
+    assert said_to(target, ANN) == "fourth"
+
+
+def test_a_user_who_withdraws_is_taken_out_of_all_layers(target: Releases) -> None:
+    stack_of_three(target)
+    withdraw(target, [ANN])
+    for store in (target.postgres, target.redis):
+        assert recommend(store, ANN, "for_you", made_up.SIZE).segment == "all"
+    assert [said_to(target, user) for user in (BOB, EVE)] == ["second", "first"]
+    assert [build.users for build in target.catalog.builds()] == [29, 2, 1, 0]
 
 
 def test_a_user_who_withdraws_is_taken_out_of_the_layer_too(target: Releases) -> None:
