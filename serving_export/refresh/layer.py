@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from serving_export.releases.catalog import Build
 from serving_export.releases.content import SCHEMAS, Content, Part, items_shown, lists_of_users, titles_of
 
-COPIED_PER_USER = 30  # users of layers that are taken in, for each new one: a fifth of what its own lists cost
-COPIED_ANYHOW = 1000  # half a second: a small shop has one layer
+COPIED_PER_USER = 30  # users of layers that are taken in, for each new one: a third of what its own lists cost
+COPIED_ANYHOW = 1000  # a second or two: a small shop has one layer
 
 
 @dataclass(frozen=True)
