@@ -37,7 +37,7 @@ import structlog
 from cartwheel import lake, warehouse
 from cartwheel.contracts import LISTS
 from serving_export.refresh import few_users
-from serving_export.refresh.layer import COPIED_ANYHOW, COPIED_PER_USER, Layer, few_enough, write_lists
+from serving_export.refresh.layer import COPIED_ANYHOW, COPIED_PER_USER, Layer, copy_others, few_enough, new_file, write_new
 from serving_export.refresh.lists import refreshed_lists
 from serving_export.refresh.new_events import PURCHASES
 from serving_export.releases.catalog import Build
@@ -124,9 +124,10 @@ def refresh(users: int, before: list[Build], asked_at: float) -> dict[str, float
 
     with target.catalog.lock(60), tempfile.TemporaryDirectory() as folder:
         file, ids = Path(folder) / "lists.arrow", bought.select("user_key", "user_id").unique()
-        taken_in = few_enough(before, len(ids))
-        earlier = [target.postgres.read(each.build_id) for each in taken_in]
-        refreshed = write_lists(file, refreshed_lists(base, bought), ids, base.partition_date, earlier)
+        with new_file(file) as writer:
+            refreshed = write_new(writer, refreshed_lists(base, bought), ids, base.partition_date)
+            taken_in = few_enough(before, len(refreshed))
+            copy_others(writer, refreshed, (target.postgres.read(each.build_id) for each in taken_in))
         took("lists")
         content = Layer(base.partition_date, file)
         layer = target.load_layer(base, content, 0)

@@ -208,8 +208,9 @@ where
     and (builds.base_build_id is null or served.build_id is not null)
     and not exists (
         select from serving.served_builds as above
+        inner join serving.builds as layer using (build_id)
         inner join serving.user_lists as newer using (build_id)
-        where above.depth < served.depth and newer.user_id = user_lists.user_id and newer.list = user_lists.list
+        where layer.base_build_id is not null and above.depth < served.depth and newer.user_id = user_lists.user_id and newer.list = user_lists.list
     );
 
 -- The promise to everyone else: these three views.

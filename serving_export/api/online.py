@@ -23,7 +23,7 @@ from serving_export.releases.store import layers_of
 
 TIMEOUT_S = 0.5
 LISTED = {*LISTS, "segment", "similar"}
-LAYERED = {*LISTS, "title"}  # what a layer may hold; all else is of the build below it
+LAYERED = {*LISTS, "title"}  # what a layer may hold; all else is of the whole build
 KEYS_PER_MGET = 2000
 
 
@@ -71,7 +71,7 @@ class OnlineReader:
         return {name: known[name] for name in names if name in known}
 
     def _keys(self, layers: list[str], kind: str, name: str) -> list[str]:
-        """Where an entry may be, the layer first."""
+        """Where an entry may be, the topmost layer first."""
         return [f"{self.prefix}:{build}:{kind}:{name}" for build in (layers if kind in LAYERED else layers[-1:])]
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ wait in a file on the local disk, from where both stores are loaded and checked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,7 @@ COPIED_ANYHOW = 1000  # a second or two: a small shop has one layer
 
 @dataclass(frozen=True)
 class Layer:
-    """Content (`content.Content`) of a layer over the release of a date; `file` is what `write_lists` has written."""
+    """Content (`content.Content`) of a layer over the release of a date; `file` is a `new_file`."""
 
     day: date
     file: Path
@@ -49,25 +50,33 @@ def few_enough(layers: Sequence[Build], new_users: int) -> list[Build]:
     return taken
 
 
-def write_lists(file: Path, rows: Iterable[pa.Table], ids: pl.DataFrame, day: date, earlier: Iterable[Content] = ()) -> pa.Array:
+@contextmanager
+def new_file(file: Path) -> Iterator[pa.RecordBatchFileWriter]:
+    """A file of lists, for `write_new` and then `copy_others`."""
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMAS["lists"]) as writer:
+        yield writer
+
+
+def write_new(writer: pa.RecordBatchFileWriter, rows: Iterable[pa.Table], ids: pl.DataFrame, day: date) -> pa.Array:
     """Write rows of a release, whole users at a time, as lists under the users' own ids; the ids of the users.
 
     Args:
         ids: user_key and user_id of all these users.
-        earlier: the layers that are taken in, topmost first, whose lists of all other users are written too, if there are any
-            new ones.
     """
     users = pa.array([], pa.string())
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, SCHEMAS["lists"]) as writer:
-        for some in rows:
-            _, lists = lists_of_users(some, ids, day)
-            users = pa.concat_arrays([users, pc.unique(lists["user_id"])])
-            writer.write_table(lists.cast(SCHEMAS["lists"]).combine_chunks())
-        written = users
-        for layer in earlier if len(users) else ():
-            known = written
-            for part in layer:
-                others = part.lists.filter(pc.invert(pc.is_in(part.lists["user_id"], known)))
-                written = pa.concat_arrays([written, pc.unique(others["user_id"])])
-                writer.write_table(others.combine_chunks())
+    for some in rows:
+        _, lists = lists_of_users(some, ids, day)
+        users = pa.concat_arrays([users, pc.unique(lists["user_id"])])
+        writer.write_table(lists.cast(SCHEMAS["lists"]).combine_chunks())
     return users
+
+
+def copy_others(writer: pa.RecordBatchFileWriter, users: pa.Array, layers: Iterable[Content]) -> None:
+    """Write what layers, topmost first, hold of all users but these: of each user what the first that knows the user holds."""
+    written = users
+    for layer in layers:
+        known = written
+        for part in layer:
+            others = part.lists.filter(pc.invert(pc.is_in(part.lists["user_id"], known)))
+            written = pa.concat_arrays([written, pc.unique(others["user_id"])])
+            writer.write_table(others.combine_chunks())

@@ -29,7 +29,7 @@ PURCHASES_QUERY = """
         where interactions.business_date > %(day)s
             and interactions.event_type = 'purchase'
             and loaded_files.file_id > %(seen)s and loaded_files.file_id <= %(last)s
-            and interactions.user_id not in (select user_id from raw.users where business_date > %(day)s and not consent)
+            and interactions.user_id <> all(%(withdrawn)s)
     )
     select
         user_id,
@@ -61,6 +61,7 @@ def new_purchases(day: date, seen_file_id: int) -> NewPurchases:
     with warehouse.connect() as connection:
         connection.execute("set transaction isolation level repeatable read")
         (last,) = connection.execute(LAST_FILE).fetchone()  # type: ignore[misc]
-        rows = connection.execute(PURCHASES_QUERY, {"day": day, "seen": seen_file_id, "last": last}).fetchall()
         withdrawn = [user for (user,) in connection.execute(WITHDRAWN, {"day": day})]
+        parameters = {"day": day, "seen": seen_file_id, "last": last, "withdrawn": withdrawn}
+        rows = connection.execute(PURCHASES_QUERY, parameters).fetchall()
     return NewPurchases(pl.DataFrame(rows, schema=PURCHASES, orient="row"), last, withdrawn)

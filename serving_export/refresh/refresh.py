@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from serving_export.lists.versions import Ranker
-from serving_export.refresh.layer import Layer, few_enough, write_lists
+from serving_export.refresh.layer import Layer, copy_others, few_enough, new_file, write_new
 from serving_export.refresh.lists import candidates_of, refreshed_lists
 from serving_export.refresh.new_events import new_purchases
 from serving_export.releases.found_by import replace_found_by
@@ -51,15 +51,16 @@ def refresh(target: Releases | None = None, ranker: Ranker | None = None) -> int
         *layers, base = target.catalog.stack(served)
         found = new_purchases(base.partition_date, served.last_file_id or 0)
         withdraw(target, found.withdrawn, layers)  # what was made of today's purchases of who does not consent any more
-        taken_in = few_enough(layers, len(found.users()))
         with tempfile.TemporaryDirectory(prefix="cartwheel-refresh-") as folder:
             file = Path(folder) / "lists.arrow"
             rows = refreshed_lists(base, found.purchases, ranker) if len(found.purchases) else ()
-            earlier = [target.postgres.read(layer.build_id) for layer in taken_in]
-            users = write_lists(file, rows, found.users(), base.partition_date, earlier)
-            if not len(users):
-                log.info("nothing to refresh: nobody has bought anything since", seen_file_id=served.last_file_id)
-                return 0
+            with new_file(file) as writer:
+                users = write_new(writer, rows, found.users(), base.partition_date)
+                if not len(users):
+                    log.info("nothing to refresh: nobody has bought anything since", seen_file_id=served.last_file_id)
+                    return 0
+                taken_in = few_enough(layers, len(users))
+                copy_others(writer, users, (target.postgres.read(layer.build_id) for layer in taken_in))
             content = Layer(base.partition_date, file)
             below = [*layers, base][len(taken_in)]
             layer = target.verify_build(target.load_layer(below, content, found.last_file_id), content)

@@ -180,7 +180,7 @@ class Releases:
             self.redis.remove(orphan)
 
     def removable(self) -> list[Build]:
-        """What `tidy` removes now; then that below which only these lay."""
+        """What `tidy` removes now; then what only these lay over."""
         return self.catalog.removable(self.kept, self.grace_s, ABANDONED_AFTER_S)
 
     def _next_to_go(self, kept: set[str]) -> list[Build]:

@@ -1,7 +1,9 @@
 """Which layers a new one takes in."""
 
 from datetime import date
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ def layer(users: int) -> Build:
 
 
 @given(st.lists(st.one_of(st.integers(1, 100), st.integers(1, 1_000_000)), max_size=RUNS_A_DAY))
-def test_a_refresh_copies_in_proportion_to_its_users_and_leaves_few_layers(runs: list[int]) -> None:
+def test_a_refresh_copies_in_proportion_to_its_users_and_leaves_no_two_small_layers(runs: list[int]) -> None:
     stack: list[Build] = []
     for users in runs:
         taken_in = few_enough(stack, users)
@@ -24,7 +26,16 @@ def test_a_refresh_copies_in_proportion_to_its_users_and_leaves_few_layers(runs:
         assert taken_in == stack[: len(taken_in)]
         assert copied <= COPIED_ANYHOW + COPIED_PER_USER * users
         stack = [layer(users + copied), *stack[len(taken_in) :]]
-    assert len(stack) <= 8
+        assert all(one.users + other.users > COPIED_ANYHOW for one, other in pairwise(stack))
+
+
+@pytest.mark.parametrize("users", [1, 10, 33, 100, 1000, 10_000])
+def test_a_day_of_equal_runs_leaves_few_layers(users: int) -> None:
+    stack: list[Build] = []
+    for _ in range(RUNS_A_DAY):
+        taken_in = few_enough(stack, users)
+        stack = [layer(users + sum(each.users or 0 for each in taken_in)), *stack[len(taken_in) :]]
+    assert len(stack) <= 4
 
 
 def test_the_users_of_a_small_shop_stay_in_one_layer() -> None:
