@@ -57,13 +57,20 @@ select
     depth
 from stacks;
 
--- The build that the pointer names, and all below it.
+-- The build that the pointer names, and all below it. Materialized, or lists would be joined with every stack they are in.
 create or replace view serving.served_builds as
+with served as materialized (
+    select
+        stacks.part_id as build_id,
+        stacks.depth
+    from serving.pointer
+    inner join serving.stacks using (build_id)
+)
+
 select
-    stacks.part_id as build_id,
-    stacks.depth
-from serving.pointer
-inner join serving.stacks using (build_id);
+    build_id,
+    depth
+from served;
 
 create table if not exists serving.release_events (
     event_id bigint generated always as identity primary key,
