@@ -235,14 +235,20 @@ def clean(stores: Releases, redis_only: bool = False) -> None:
     for name in stores.redis.builds():
         stores.redis.remove(name)
     if stores.redis.client.config_get("appendonly")["appendonly"] == "yes":
+        await_rewriting(stores)  # of its own, which it may have begun
         stores.redis.client.bgrewriteaof()
-        while any(stores.redis.client.info("persistence")[f"aof_rewrite_{state}"] for state in ("in_progress", "scheduled")):
-            time.sleep(0.2)
+        await_rewriting(stores)
     if not redis_only:
         for build in stores.catalog.builds():
             if build.release_id == DAY.isoformat():
                 stores.postgres.remove(build.build_id)
                 stores.catalog.forget(build)
+
+
+def await_rewriting(stores: Releases) -> None:
+    """Wait until Redis is not rewriting its log of commands."""
+    while any(stores.redis.client.info("persistence")[f"aof_rewrite_{state}"] for state in ("in_progress", "scheduled")):
+        time.sleep(0.2)
 
 
 def main() -> None:

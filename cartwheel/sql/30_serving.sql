@@ -217,7 +217,8 @@ where
         select from serving.served_builds as above
         inner join serving.builds as layer using (build_id)
         inner join serving.user_lists as newer using (build_id)
-        where layer.base_build_id is not null and above.depth < served.depth and newer.user_id = user_lists.user_id and newer.list = user_lists.list
+        where layer.base_build_id is not null and above.depth < served.depth
+            and newer.user_id = user_lists.user_id and newer.list = user_lists.list
     );
 
 -- The promise to everyone else: these three views.
