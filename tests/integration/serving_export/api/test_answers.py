@@ -119,8 +119,8 @@ def test_no_store_at_all(stores: LocalConfig, nowhere: str, tmp_path: Path) -> N
 
 
 def test_before_the_first_release(published: None, tmp_path: Path) -> None:
-    client = make_client(tmp_path, prefix="cwtest-empty", store=EmptyStore)
-    answer = client.get("/v1/users/1/recommendations")
+    with make_client(tmp_path, prefix="cwtest-empty", store=EmptyStore) as client:
+        answer = client.get("/v1/users/1/recommendations")
     assert (answer.status_code, answer.json()["detail"]) == (503, "no release has been published yet")
 
 
@@ -171,6 +171,8 @@ def test_it_is_recalled_too_when_redis_was_emptied_while_postgresql_is_gone(clie
     client.app.state.stores.readers = lost.readers
     answer = client.get("/v1/users/user 1/recommendations")
     assert (answer.status_code, answer.json()["source"], answer.json()["segment"]) == (200, "popular", "all")
+    assert client.portal is not None
+    client.portal.call(lost.online.close)
 
 
 @pytest.mark.parametrize("path", ["/v1/popular", "/v1/items/for_you 1/similar", "/v1/users/user 1/recommendations"])
