@@ -10,6 +10,7 @@ os.environ["CARTWHEEL_LOCAL_DIR"] = os.environ.get("CARTWHEEL_TEST_DIR", str(PRO
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+import structlog  # noqa: E402
 
 from cartwheel.local.config import LocalConfig, ensure_config  # noqa: E402
 from cartwheel.local.java import java_home  # noqa: E402
@@ -19,6 +20,13 @@ hypothesis.settings.load_profile("cartwheel")
 logging.getLogger("py4j").setLevel(logging.WARNING)  # it says goodbye when pytest has closed the streams already
 ensure_config()
 os.environ.setdefault("JAVA_HOME", str(java_home()))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """What a test's program sets up for the log is not left to the next test, whose standard output is another."""
+    yield
+    structlog.reset_defaults()
 
 
 def _running(stores_only: bool) -> Iterator[LocalConfig]:
